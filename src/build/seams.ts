@@ -1,0 +1,167 @@
+/**
+ * What the builder needs of the world. `src/build` is portable: it names its needs here and the engine (or a browser
+ * page) gives them.
+ */
+import type { Sha256 } from '../base/hash.js'
+import type { Entry, EntrySink } from '../layer/entry.js'
+import type { ImageConfig } from '../oci/config.js'
+import type { Platform } from '../oci/platform.js'
+import type { ProgressSink } from './progress/event.js'
+
+/** A layer in one or both of its forms: an unpacked snapshot, a tar blob. At least one is known. */
+export interface Layer {
+  /** Digest of the uncompressed tar. */
+  diffID?: string | undefined
+  /** Name of a snapshot in the store, of the id mode that `snapshotMode` names. */
+  snapshot?: string | undefined
+  snapshotMode?: string | undefined
+}
+
+/** A node of a tree of files, with content by reference. Paths are relative to the root, without leading slash. */
+export interface TreeNode {
+  readonly entry: Entry
+}
+
+/**
+ * A read-only tree: a stack of layers, or a build context. Nothing is followed: callers resolve links themselves with
+ * `resolveInTree`, so that no path leaves the root.
+ */
+export interface FileTree {
+  /** The entry at a literal path (no link of it followed); undefined where nothing is. `''` is the root. */
+  lstat(path: string): Entry | undefined
+  /** Names in a directory, in byte order; empty for what is no directory. */
+  readdir(path: string): readonly string[]
+  /** Content of a small file, all of it. */
+  readFile(path: string): Promise<Uint8Array>
+  /** Streams contents of files in the order given; `onFile` is called before the data of each. */
+  readFiles(
+    paths: readonly string[],
+    onFile: (path: string) => void,
+    onData: (chunk: Uint8Array) => void,
+  ): Promise<void>
+  /** Hex SHA-256 of the content of each file, in the order given; remembered where the tree can know it is unchanged. */
+  hashFiles(paths: readonly string[]): Promise<string[]>
+}
+
+/** A new layer being written, tar first. */
+export interface LayerWriter extends EntrySink {
+  /** Finishes the layer and stores it. */
+  commit(): Promise<Layer>
+  /** Forgets what was written; safe after commit. */
+  abort(): void
+}
+
+/** Layers as the store and the helper have them. */
+export interface LayerService {
+  /** Merged view of a stack, base first. */
+  tree(layers: readonly Layer[]): Promise<FileTree>
+  writer(): LayerWriter
+  /** True while the layer can still be used (garbage collection may have taken it); keeps it for this build. */
+  keep(layer: Layer): boolean
+  /** Digest and size in bytes of the layer's tar with times clamped to `epoch` (seconds), computing it where unknown. */
+  seal(layer: Layer, epoch: number | undefined): Promise<{ diffID: string; sizeBytes: number }>
+}
+
+/** What a build-cache record remembers of a vertex. */
+export interface CacheRecord {
+  /** The vertex's outward key: the content key of copy-like ops, the definition key of the others. */
+  key: string
+  /** Absent for a record that only leads from a definition key to a content key. */
+  layer?: Layer | undefined
+  /** Seconds since 1970, when the step was executed. */
+  created: number
+}
+
+/** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */
+export interface BuildCache {
+  get(key: string): CacheRecord | undefined
+  put(key: string, record: CacheRecord): void
+}
+
+/** A base image: its configuration, and layers that need not be unpacked yet. */
+export interface SourceImage {
+  /** Digest of the manifest (or of the config where there is none). */
+  digest: string
+  config: ImageConfig
+  layers: Layer[]
+}
+
+/** A mount of one step beside its root. */
+export type StepMount =
+  | { type: 'bind'; target: string; source: StepMountSource; path: string; readonly: boolean }
+  | {
+      type: 'cache'
+      target: string
+      id: string
+      sharing: 'shared' | 'private' | 'locked'
+      readonly: boolean
+      mode: number
+      uid: number
+      gid: number
+      seed?: { layers: readonly Layer[]; path: string } | undefined
+    }
+  | { type: 'tmpfs'; target: string; sizeBytes?: number | undefined }
+  | { type: 'secret'; target: string; value: Uint8Array; mode: number; uid: number; gid: number }
+  | { type: 'ssh'; target: string; socket: string; mode: number; uid: number; gid: number }
+
+/** Where a bind mount reads from: a stack of layers, or a context written out as a layer. */
+export interface StepMountSource {
+  layers: readonly Layer[]
+}
+
+/** One build step, ready to run. */
+export interface StepSpec {
+  /** Root: base first. */
+  layers: readonly Layer[]
+  args: readonly string[]
+  /** `K=V`, in order. */
+  env: readonly string[]
+  cwd: string
+  /** As in the image's config: `''`, `name`, `uid:gid`, … */
+  user: string
+  mounts: readonly StepMount[]
+  network: 'default' | 'none' | 'host'
+  /** Extra lines for /etc/hosts: name and address. */
+  extraHosts: readonly { name: string; address: string }[]
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
+  /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
+  epoch?: number | undefined
+}
+
+/** What came of a step: a non-zero exit has no layer. */
+export interface StepResult {
+  exitCode: number
+  layer?: Layer | undefined
+}
+
+/** Receives a step's output as it comes. */
+export interface StepOutput {
+  stdout(chunk: Uint8Array): void
+  stderr(chunk: Uint8Array): void
+}
+
+/** Runs steps: namespaces, WASI, others later. The graph knows none of them. */
+export interface StepExecutor {
+  /** `namespace`, `wasi`: part of the cache key where the result depends on it. */
+  readonly id: string
+  /** True when this executor is the one for the step (asked in order of preference). */
+  accepts(step: StepSpec, root: FileTree): Promise<boolean>
+  run(step: StepSpec, output: StepOutput, signal: AbortSignal): Promise<StepResult>
+}
+
+/** Everything the builder is given. */
+export interface BuildHost {
+  sha256: Sha256
+  /** Seconds since 1970. */
+  now(): number
+  layers: LayerService
+  cache: BuildCache
+  executors: readonly StepExecutor[]
+  progress: ProgressSink
+  /** @throws TsboxError E_IMAGE_NOT_FOUND */
+  resolveImage(reference: string, platform: Platform): Promise<SourceImage>
+  /** The main context (`''`) or a named one; undefined when there is none of that name. */
+  context(name: string): Promise<FileTree | undefined>
+  platform: Platform
+}
