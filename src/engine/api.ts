@@ -1,0 +1,174 @@
+/**
+ * The use cases of tsbox, as the command line, the Engine API and compose see them. Everything is asked for with plain
+ * data and answered with plain data; nothing here prints.
+ */
+import type { ProgressSink } from '../build/progress/event.js'
+import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.js'
+
+export interface EngineOptions {
+  /** Folder of the store; default TSBOX_ROOT, else $XDG_DATA_HOME/tsbox, else ~/.local/share/tsbox. */
+  root?: string | undefined
+  env: Readonly<Record<string, string | undefined>>
+}
+
+export interface Engine {
+  build(request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome>
+  run(request: RunRequest): Promise<RunOutcome>
+  images: ImageEngine
+  containers: ContainerEngine
+  system: SystemEngine
+  doctor(): Promise<DoctorReport>
+  /** Ends helpers and leases. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface BuildRequest {
+  /** Folder of the context, absolute. */
+  context: string
+  /** Dockerfile, absolute; default `<context>/Dockerfile`. `-` reads `dockerfileText`. */
+  file?: string | undefined
+  dockerfileText?: string | undefined
+  tags: readonly string[]
+  /** `K` → value; undefined takes it from the environment. */
+  buildArgs: Readonly<Record<string, string | undefined>>
+  labels: Readonly<Record<string, string>>
+  target?: string | undefined
+  noCache: boolean
+  /** Steps that may execute at once. */
+  jobs?: number | undefined
+  backend: 'auto' | 'namespace' | 'wasi'
+  /** Id mode of the helper. */
+  userns: 'auto' | 'subid' | 'single'
+  /** `id=X[,src=F|,env=E]`, resolved. */
+  secrets: Readonly<Record<string, { file?: string | undefined; env?: string | undefined }>>
+  /** Name → folder (absolute) or image reference. */
+  namedContexts: Readonly<Record<string, string>>
+  platform?: string | undefined
+  network: 'default' | 'none' | 'host'
+  extraHosts: readonly { name: string; address: string }[]
+  signal: AbortSignal
+}
+
+export interface BuildOutcome {
+  /** Digest of the config (docker's image id), `sha256:…`. */
+  imageID: string
+  manifestDigest: string
+  tags: string[]
+}
+
+export interface RunRequest {
+  image: string
+  /** Undefined: the image's own. */
+  command: readonly string[]
+  entrypoint?: string | undefined
+  name?: string | undefined
+  remove: boolean
+  interactive: boolean
+  tty: boolean
+  /** `K=V`, or `K` to pass it on. */
+  env: readonly string[]
+  /** As given: `SRC:DST[:ro]`, `NAME:DST`, `DST`. */
+  volumes: readonly string[]
+  workdir?: string | undefined
+  user?: string | undefined
+  network: 'host' | 'none'
+  hostname?: string | undefined
+  userns: 'auto' | 'subid' | 'single'
+  signal: AbortSignal
+}
+
+export interface RunOutcome {
+  /** Docker's: the program's own, 128+n for a signal, 126/127 where it could not start, 125 for the engine. */
+  exitCode: number
+}
+
+export interface ImageSummary {
+  /** `docker.io/library/x` is shown as `x`; undefined for an image without a tag. */
+  repository?: string | undefined
+  tag?: string | undefined
+  /** Config digest. */
+  id: string
+  manifestDigest: string
+  created?: string | undefined
+  sizeBytes: number
+}
+
+/** Docker's JSON of `image inspect`, as far as it has a meaning here. */
+export interface ImageInspect {
+  Id: string
+  RepoTags: string[]
+  RepoDigests: string[]
+  Created?: string
+  Author?: string
+  Architecture: string
+  Variant?: string
+  Os: string
+  Size: number
+  Config: ContainerConfig
+  RootFS: { Type: 'layers'; Layers: string[] }
+  Metadata: { LastTagTime?: string }
+}
+
+export interface ImageEngine {
+  /** Newest first; `name` is a reference with or without a tag. */
+  list(name?: string): Promise<ImageSummary[]>
+  inspect(reference: string): Promise<ImageInspect>
+  /** Newest first, with the size of each layer. */
+  history(reference: string): Promise<(HistoryEntry & { id: string; sizeBytes: number })[]>
+  tag(source: string, target: string): Promise<void>
+  /** @returns lines as docker's: `Untagged: …`, `Deleted: …` */
+  remove(references: readonly string[], options: { force: boolean }): Promise<string[]>
+  /** docker-archive, OCI archive, OCI layout folder; `-` is `stdin`. @returns names or ids that were loaded */
+  load(input: string, stdin?: AsyncIterable<Uint8Array>): Promise<string[]>
+  /** One archive that is OCI layout and docker-archive in one; `write` gets the bytes in order. */
+  save(references: readonly string[], write: (chunk: Uint8Array) => Promise<void> | void): Promise<void>
+  /** A root filesystem's tar becomes an image of one layer. @returns the image id */
+  import(
+    input: string,
+    reference: string | undefined,
+    changes: readonly string[],
+    stdin?: AsyncIterable<Uint8Array>,
+  ): Promise<string>
+  /** Programs of this machine and the shared libraries that they need become an image. @returns the image id */
+  fromHost(reference: string, programs: readonly string[]): Promise<string>
+  config(reference: string): Promise<{ digest: string; config: ImageConfig }>
+}
+
+export interface ContainerSummary {
+  id: string
+  name: string
+  image: string
+  command: string[]
+  created: string
+  status: 'created' | 'running' | 'exited'
+  exitCode?: number | undefined
+}
+
+export interface ContainerEngine {
+  list(options: { all: boolean }): Promise<ContainerSummary[]>
+  remove(names: readonly string[], options: { force: boolean }): Promise<string[]>
+}
+
+export interface SystemEngine {
+  /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
+  prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
+}
+
+/** One thing that was probed, by doing it. */
+export interface DoctorFact {
+  id: string
+  /** `ok`: there; `missing`: not there, with a cost; `info`: good to know. */
+  state: 'ok' | 'missing' | 'info'
+  title: string
+  detail: string
+  /** What its absence costs. */
+  cost?: string | undefined
+  /** The exact command that mends it. */
+  mend?: string | undefined
+}
+
+export interface DoctorReport {
+  facts: DoctorFact[]
+  /** What tsbox will use. */
+  modes: { userns: 'subid' | 'single' | 'none'; backend: 'namespace' | 'wasi'; network: string }
+}
