@@ -1,0 +1,72 @@
+import type { EntrySink, EntrySource } from '../layer/entry.js'
+import type { IdExtent, IdMode, ProcessSpec, StepExit, StepPlan, StepStdio } from './plan.js'
+
+/** How ids get mapped. `newidmap` runs the setuid programs, `direct` writes the maps with real root's power. */
+export type IdMaps =
+  | { method: 'single' }
+  | { method: 'newidmap'; uids: IdExtent[]; gids: IdExtent[]; newuidmap: string; newgidmap: string }
+  | { method: 'direct'; uids: IdExtent[]; gids: IdExtent[] }
+
+export interface AgentOptions {
+  /** Absolute path of the helper's executable. */
+  helperPath: string
+  mode: IdMode
+  maps: IdMaps
+  /** Requests that may be under way at once, running steps included (default 12). */
+  lanes?: number | undefined
+}
+
+/** A file to read: `path` is relative to `root`, no link of it is followed. */
+export interface FileRef {
+  root: string
+  path: string
+}
+
+export interface StepOptions {
+  stdio: StepStdio
+  /** Output of a step with stdio `frames`; a chunk is only valid during the call. */
+  onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void) | undefined
+  /** Aborting kills the step. */
+  signal?: AbortSignal | undefined
+}
+
+/** A container whose mounts stand, waiting for its process. */
+export interface Step {
+  /** Contents of the files that the plan's `read` ops found, by the path asked for. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** Starts the payload; settles once it is executing. @throws {HelperError} stages `exec`, `chdir`, `user`, … */
+  exec(process: ProcessSpec): Promise<void>
+  /** Stdin of stdio `frames`; settles when the payload took it (or closed its end: then the rest is dropped). */
+  writeStdin(chunk: Uint8Array): Promise<void>
+  endStdin(): void
+  signal(number: number): void
+  resize(columns: number, rows: number): void
+  /** How the payload ended, after all of its output. Rejects if the helper dies, or when the step was killed. */
+  readonly exit: Promise<StepExit>
+  /** Ends the step and all of its processes at once; settles when they are gone. Idempotent. */
+  kill(): Promise<void>
+}
+
+/** What one probe found: errno name, or '' for success. */
+export interface ProbeResult {
+  stage: string
+  errno: string
+}
+
+/** The helper, inside its user namespace: does what needs mapped ids. Many requests may be under way at once. */
+export interface AgentApi {
+  readonly mode: IdMode
+  /** Pushes what is below `dir` (an overlay upper or a snapshot) into `sink`, in layer order; not `dir` itself. */
+  walk(dir: string, options: { content: boolean }, sink: EntrySink): Promise<void>
+  /** Writes entries below the existing directory `dir`, never outside of it. After failure `dir` is half written. */
+  apply(dir: string, source: EntrySource): Promise<void>
+  /** Removes trees, whatever their modes and owners. Absent paths are fine; links are removed, not followed. */
+  remove(paths: readonly string[]): Promise<void>
+  /** Streams files in order; `onFile` comes before the data of each. @throws {HelperError} for the first that fails */
+  read(files: readonly FileRef[], onFile: (index: number) => void, onData: (chunk: Uint8Array) => void): Promise<void>
+  startStep(plan: StepPlan, options: StepOptions): Promise<Step>
+  /** Tries what steps need, each thing for itself, with `dir` (existing, writable) as scratch space. */
+  probe(dir: string): Promise<ProbeResult[]>
+  /** Ends the helper and everything that it runs; settles when it is gone. Idempotent. */
+  close(): Promise<void>
+}

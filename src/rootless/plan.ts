@@ -1,0 +1,164 @@
+/**
+ * What a step's namespace is made of: an ordered plan that the helper executes, and the process that runs in it.
+ * TypeScript decides everything here; the helper only does it.
+ */
+
+/** How ids are mapped: ranges from /etc/subuid through newuidmap, or the user's one id. */
+export type IdMode = 'subid' | 'single'
+
+/** One extent of a uid_map: `count` ids from `inside` on are the ids from `outside` on. @see user_namespaces(7) */
+export interface IdExtent {
+  inside: number
+  outside: number
+  count: number
+}
+
+/** Directories stacked by overlayfs, base first; without `upper` (and its `work`) the result is read-only. */
+export interface OverlaySpec {
+  layers: readonly string[]
+  upper?: string | undefined
+  work?: string | undefined
+}
+
+/** Where a bind mount takes its source: a host path (links followed), or the n-th `tree` op of the plan. */
+export type BindSource = { path: string } | { tree: number }
+
+/**
+ * One operation, executed in order in the new mount namespace before the pivot. Every `target` and `path` is a path of
+ * the container: links in it are followed as if the root were `/`, so that none leads out. Missing mount points are
+ * made for the step and taken away after it.
+ */
+export type PlanOp =
+  /** Mounts the root itself. Exactly one per plan, before all ops with a target. */
+  | ({ op: 'root' } & OverlaySpec)
+  /** Mounts a stack aside, for later binds to take from; trees are numbered from 0. */
+  | ({ op: 'tree' } & OverlaySpec)
+  | {
+      op: 'bind'
+      source: BindSource
+      /** Path within the source, resolved without leaving it. */
+      sub?: string | undefined
+      target: string
+      readonly?: boolean | undefined
+      /** With the mounts below the source (default true). */
+      recursive?: boolean | undefined
+      /** Skips the op where the source does not exist. */
+      optional?: boolean | undefined
+    }
+  | {
+      op: 'tmpfs'
+      target: string
+      sizeBytes?: number | undefined
+      mode?: number | undefined
+      uid?: number | undefined
+      gid?: number | undefined
+      noexec?: boolean | undefined
+    }
+  /** procfs of the new pid namespace; where the kernel refuses (masked /proc), the host's. */
+  | { op: 'proc'; target: string }
+  /** sysfs, read-only: fresh with an own network namespace, else the host's. */
+  | { op: 'sys'; target: string }
+  /** A tmpfs with the usual nodes, links, pts, shm and mqueue; with a console if the step has a terminal. */
+  | { op: 'dev'; target: string; shmSizeBytes?: number | undefined }
+  /** cgroup2, read-only, where the kernel lets us. */
+  | { op: 'cgroup'; target: string }
+  /** Hides paths: a file behind /dev/null, a directory behind an empty one. Absent paths are skipped. */
+  | { op: 'mask'; paths: readonly string[] }
+  /** Makes paths read-only. Absent paths are skipped. `/` makes the root's own mount read-only. */
+  | { op: 'readonly'; paths: readonly string[] }
+  /** A file that lives in memory, mounted over `target`. */
+  | {
+      op: 'file'
+      target: string
+      content: Uint8Array
+      mode: number
+      uid: number
+      gid: number
+      readonly?: boolean | undefined
+    }
+  | { op: 'symlink'; path: string; text: string }
+  /** Makes a directory in the root that stays, with missing parents (0755, root). Nothing happens where one exists. */
+  | { op: 'mkdir'; path: string; mode: number; uid: number; gid: number }
+  /** Writes into an existing file (sysctls below /proc/sys); `optional` ignores failure. */
+  | { op: 'write'; path: string; text: string; optional?: boolean | undefined }
+  | { op: 'hostname'; name: string }
+  /** Brings up `lo` of an own network namespace. */
+  | { op: 'loopback' }
+  /** Reads a file once everything is mounted: `Step.files` has its first `maxBytes` bytes, or lacks it. */
+  | { op: 'read'; path: string; maxBytes: number }
+
+/** A container to be: its namespaces and its mounts. */
+export interface StepPlan {
+  /** An existing host directory, on which the root is mounted inside the step's namespace only. */
+  root: string
+  /** `own` makes a network namespace. */
+  network: 'host' | 'own'
+  ops: readonly PlanOp[]
+}
+
+/** Where the payload's 0, 1, 2 lead. With `stdin` false, 0 is /dev/null (with a terminal: it gets no input). */
+export interface StepStdio {
+  /** `frames`: through `StepOptions.onOutput`; `inherit`: this process's own; `tty`: a terminal joined to this process's. */
+  mode: 'frames' | 'inherit' | 'tty'
+  stdin: boolean
+}
+
+/** A resource limit of the payload. `Infinity` is RLIM_INFINITY. @see setrlimit(2) */
+export interface Rlimit {
+  resource: RlimitName
+  soft: number
+  hard: number
+}
+
+/** RLIMIT_ names as Docker's `--ulimit` has them, by number. @see getrlimit(2) */
+export const RLIMITS = {
+  cpu: 0,
+  fsize: 1,
+  data: 2,
+  stack: 3,
+  core: 4,
+  rss: 5,
+  nproc: 6,
+  nofile: 7,
+  memlock: 8,
+  as: 9,
+  locks: 10,
+  sigpending: 11,
+  msgqueue: 12,
+  nice: 13,
+  rtprio: 14,
+  rttime: 15,
+} as const
+export type RlimitName = keyof typeof RLIMITS
+
+/** The process that a step executes. Everything is resolved: ids are numbers, the environment is complete. */
+export interface ProcessSpec {
+  /** Not empty. `args[0]` without a slash is looked up in the PATH of `env`, inside the root. */
+  args: readonly string[]
+  /** `K=V`. */
+  env: readonly string[]
+  /** Absolute. */
+  cwd: string
+  uid: number
+  gid: number
+  /** Supplementary groups. */
+  groups: readonly number[]
+  /** Numbers of the capabilities in the bounding set (and, for uid 0, in force). @see capabilities(7) */
+  capabilities: readonly number[]
+  noNewPrivileges: boolean
+  /** Default 0o022. */
+  umask?: number | undefined
+  rlimits?: readonly Rlimit[] | undefined
+  /** Answer id and owner calls as if all ids were mapped; `single` mode only. */
+  emulate?: boolean | undefined
+  /** A seccomp program (array of struct sock_filter, native byte order). @see seccomp(2) */
+  seccomp?: Uint8Array | undefined
+  /** First size of the terminal. */
+  size?: { columns: number; rows: number } | undefined
+}
+
+/** How a payload ended: exactly one of the two. */
+export interface StepExit {
+  code?: number | undefined
+  signal?: number | undefined
+}
