@@ -1,0 +1,115 @@
+/*
+ * Single-id mode: a step sees real root where the kernel offers one id.
+ *
+ *   init (pid 1, unfiltered, full capabilities of the user namespace)
+ *     │  emu_init()                         before the fork
+ *     ├─ fork ─ payload: … setsid, caps, no_new_privs,
+ *     │                  fd = emu_install_filter(), write fd's NUMBER to a pipe,
+ *     │                  other seccomp profile, exec
+ *     │  read number, listener = pidfd_getfd(), emu_attach()
+ *     │  poll { listener, signalfd, … }:  POLLIN  → emu_handle()
+ *     │                                   POLLHUP → no filtered task is left
+ *     └─ all children reaped: emu_finish()  writes the layer's owners file
+ *
+ * Invariants
+ * - The listener must not travel by SCM_RIGHTS, and init must not wait for the
+ *   payload between attach and poll: from the filter on, the payload's calls
+ *   (its execve first of all) block until emu_handle() answers them. Because
+ *   execve is one of them, the payload needs no acknowledgement before it.
+ * - init keeps CAP_SYS_PTRACE, CAP_SYS_CHROOT, CAP_CHOWN, CAP_FOWNER and
+ *   CAP_DAC_OVERRIDE in the user namespace, shares its pid namespace with the
+ *   payload, has the payload's root as its root, and is single-threaded:
+ *   emu_handle() changes umask and root for an instant.
+ * - In this mode the payload makes no set*id call of its own before exec; the
+ *   ids it is to start with are those in struct emu_config.
+ * - Credentials live in the soft limit RLIMIT_LOCKS of each process (a number
+ *   that means nothing to Linux since 2.4.25): the kernel itself copies it on
+ *   fork and keeps it over exec, so that no process tree has to be followed.
+ */
+#ifndef TSBOX_EMULATE_H
+#define TSBOX_EMULATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The stat family is not answered: files look like root's, recording goes on. */
+#define EMU_NO_STAT (1u << 0)
+/* Set-user-ID and set-group-ID bits have no effect on exec (docker's no-new-privileges). */
+#define EMU_NO_SETID_EXEC (1u << 1)
+
+struct emu;
+
+struct emu_config {
+    unsigned flags;
+    /* What the payload starts as, emulated (USER, or root with no groups). */
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t ngroups;
+    /* O_PATH directory of the overlay's upper layer, or -1: no layer results. */
+    int upper_fd;
+    /* Writable file for the owners of the layer's symlinks, fifos and sockets
+     * (emu_finish truncates and writes it), or -1. */
+    int owners_fd;
+    /* Readable owners files of the lower layers, topmost first. */
+    const int *lower_owners;
+    size_t lower_count;
+};
+
+/*
+ * Read the lower owners, open /proc; call it in init after the pivot, before
+ * the fork of the payload. The descriptors stay the caller's, and upper_fd and
+ * owners_fd must stay open until emu_finish().
+ * Returns 0 or -errno; *out is set on success.
+ */
+int emu_init(struct emu **out, const struct emu_config *config);
+
+/*
+ * Put the filter on the calling thread, which needs no_new_privs or
+ * CAP_SYS_ADMIN. Async-signal-safe.
+ * Returns the listener's descriptor (close-on-exec). When this thread already
+ * has a listener (single mode inside single mode) it returns -EBUSY and sets
+ * *faked: a filter without notifications is in place that answers chown,
+ * set*id and setgroups with success and does nothing; the caller should warn,
+ * goes on without listener and never calls emu_attach. Any other negative
+ * value is -errno with nothing installed.
+ */
+int emu_install_filter(unsigned flags, bool *faked);
+
+/* Serve this listener from now on; emu owns it. Returns 0 or -errno. */
+int emu_attach(struct emu *emu, int listener);
+
+/*
+ * Answer what is pending on the listener. Returns 0, or -errno when the
+ * listener itself is unusable (stop polling it).
+ */
+int emu_handle(struct emu *emu);
+
+/*
+ * Write owners_fd, free everything. Call it when no process of the step is
+ * left, before the overlay is unmounted. Returns 0 or -errno of the writing.
+ */
+int emu_finish(struct emu *emu);
+
+/* ---- records, for whoever turns layers into files and back ----------------
+ *
+ * Regular files and directories: extended attribute EMU_XATTR_OWNER, umoci's
+ * and PRoot's protobuf { uint32 uid = 1; uint32 gid = 2; }; absent is 0:0.
+ * Devices are empty regular files that have EMU_XATTR_DEVICE, "c:MAJ:MIN" or
+ * "b:MAJ:MIN", and always EMU_XATTR_OWNER too, 0:0 included.
+ * Symlinks, fifos and sockets can't have user.* attributes: the layer's owners
+ * file, records "UID GID PATH\0" (decimal, PATH relative to the root without
+ * leading slash, sorted by bytes). It speaks only about inodes in that very
+ * layer; what it does not name there is 0:0.
+ */
+#define EMU_XATTR_OWNER "user.rootlesscontainers"
+#define EMU_XATTR_DEVICE "user.tsbox.device"
+#define EMU_OWNER_MAX 12
+
+/* Encode an owner for EMU_XATTR_OWNER; returns its length (0 ≤ n ≤ EMU_OWNER_MAX). */
+size_t emu_owner_encode(unsigned char out[EMU_OWNER_MAX], uid_t uid, gid_t gid);
+/* Decode; a missing field is 0. False when the bytes are no such message. */
+bool emu_owner_decode(const unsigned char *bytes, size_t length, uid_t *uid, gid_t *gid);
+
+#endif
