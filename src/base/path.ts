@@ -35,3 +35,9 @@ export function dirName(path: string): string {
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
+
+/** Cleans a rooted path and keeps a trailing slash, which in COPY means a directory. */
+export function cleanKeepSlash(path: string): string {
+  const clean = cleanPath(`/${path}`)
+  return (path.endsWith('/') || path.endsWith('/.')) && clean !== '/' ? `${clean}/` : clean
+}

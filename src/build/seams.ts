@@ -5,6 +5,7 @@
 import type { Sha256 } from '../base/hash.js'
 import type { Entry, EntrySink } from '../layer/entry.js'
 import type { ImageConfig } from '../oci/config.js'
+import type { Descriptor } from '../oci/manifest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ProgressSink } from './progress/event.js'
 
@@ -15,6 +16,8 @@ export interface Layer {
   /** Name of a snapshot in the store, of the id mode that `snapshotMode` names. */
   snapshot?: string | undefined
   snapshotMode?: string | undefined
+  /** The blob that it came as (a base image's layer), which the new image names too. */
+  descriptor?: Descriptor | undefined
 }
 
 /** A node of a tree of files, with content by reference. Paths are relative to the root, without leading slash. */
@@ -33,14 +36,21 @@ export interface FileTree {
   readdir(path: string): readonly string[]
   /** Content of a small file, all of it. */
   readFile(path: string): Promise<Uint8Array>
-  /** Streams contents of files in the order given; `onFile` is called before the data of each. */
+  /** Content of a file of any size, in pieces. */
+  stream(path: string): AsyncIterable<Uint8Array>
+  /**
+   * Contents of many files, each exactly as long as its entry says: `onFile` with the index of a path, then its data.
+   *
+   * @returns hex SHA-256 of each content
+   * @throws TsboxError E_FILE_CHANGED when a file is no longer what its entry says
+   */
   readFiles(
     paths: readonly string[],
-    onFile: (path: string) => void,
+    onFile: (index: number) => void,
     onData: (chunk: Uint8Array) => void,
-  ): Promise<void>
-  /** Hex SHA-256 of the content of each file, in the order given; remembered where the tree can know it is unchanged. */
-  hashFiles(paths: readonly string[]): Promise<string[]>
+  ): Promise<string[]>
+  /** Hex SHA-256 of each content where it is known without reading. */
+  knownHashes(paths: readonly string[]): (string | undefined)[]
 }
 
 /** A new layer being written, tar first. */
@@ -56,6 +66,8 @@ export interface LayerService {
   /** Merged view of a stack, base first. */
   tree(layers: readonly Layer[]): Promise<FileTree>
   writer(): LayerWriter
+  /** An archive (tar, compressed or not) becomes a layer; undefined when it is none. */
+  importArchive(content: AsyncIterable<Uint8Array>): Promise<Layer | undefined>
   /** True while the layer can still be used (garbage collection may have taken it); keeps it for this build. */
   keep(layer: Layer): boolean
   /** Digest and size in bytes of the layer's tar with times clamped to `epoch` (seconds), computing it where unknown. */
@@ -84,6 +96,8 @@ export interface SourceImage {
   digest: string
   config: ImageConfig
   layers: Layer[]
+  /** How progress names it, if not as it was asked for. */
+  reference?: string | undefined
 }
 
 /** A mount of one step beside its root. */
@@ -145,16 +159,30 @@ export interface StepOutput {
 export interface StepExecutor {
   /** `namespace`, `wasi`: part of the cache key where the result depends on it. */
   readonly id: string
+  /** What the executor itself adds to the key of its steps: '' for the one whose results any other must equal. */
+  readonly keySalt: string
   /** True when this executor is the one for the step (asked in order of preference). */
   accepts(step: StepSpec, root: FileTree): Promise<boolean>
   run(step: StepSpec, output: StepOutput, signal: AbortSignal): Promise<StepResult>
 }
 
+/** Where a finished image goes. */
+export interface ImageSink {
+  /** Stores a small document. @returns its digest, `sha256:…` */
+  putBlob(bytes: Uint8Array): Promise<string>
+  /** Points the tags at the manifest; with none the image is kept untagged. */
+  tag(manifest: Descriptor, config: Descriptor): Promise<void>
+}
+
 /** Everything the builder is given. */
 export interface BuildHost {
   sha256: Sha256
-  /** Seconds since 1970. */
+  /** Whole seconds since 1970. */
   now(): number
+  /** Milliseconds since 1970, for progress only. */
+  nowMs(): number
+  /** Numbers of vertices in progress events, from 1. */
+  nextVertexId(): number
   layers: LayerService
   cache: BuildCache
   executors: readonly StepExecutor[]

@@ -1,0 +1,53 @@
+import { parseDockerfile } from './dockerfile/parse.js'
+import { type ExportedImage, exportImage } from './export/image.js'
+import { planBuild } from './graph/plan.js'
+import type { PlanOptions } from './graph/plan-options.js'
+import type { RunInputs } from './ops/run.js'
+import type { BuildHost, ImageSink } from './seams.js'
+import { InternalStep } from './solve/internal-step.js'
+import { Solver } from './solve/solver.js'
+
+/** A build, all inputs resolved. */
+export interface BuildJob {
+  /** Text of the Dockerfile and the name that errors show. */
+  text: string
+  file: string
+  plan: Omit<PlanOptions, 'resolveImage'>
+  run: RunInputs
+  jobs: number
+  /** SOURCE_DATE_EPOCH in seconds. */
+  epoch?: number | undefined
+  signal: AbortSignal
+  /** Names for the last line of progress. */
+  tags: readonly string[]
+}
+
+/**
+ * Builds one target and exports its image.
+ *
+ * @throws TsboxError E_DOCKERFILE, StepFailed, and what the host's parts throw; the store then has nothing of the image
+ */
+export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink): Promise<ExportedImage> {
+  const internal = new InternalStep(host)
+  const dockerfile = await internal.run(
+    `[internal] load build definition from ${job.file.split('/').pop()}`,
+    async (status) => {
+      status(`transferring dockerfile: ${job.text.length}B`)
+      return parseDockerfile(job.text, { file: job.file })
+    },
+  )
+  const plan = await planBuild(dockerfile, {
+    ...job.plan,
+    resolveImage: (reference, platform) =>
+      internal.run(`[internal] load metadata for ${reference}`, () => host.resolveImage(reference, platform)),
+  })
+  job.signal.throwIfAborted()
+  const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
+  const solved = await solver.solve(plan.target)
+  return internal.run('exporting to image', async (status) => {
+    const image = await exportImage(host, sink, plan, solver, solved, job.epoch)
+    status(`writing image ${image.config.digest}`)
+    for (const tag of job.tags) status(`naming to ${tag}`)
+    return image
+  })
+}

@@ -1,0 +1,145 @@
+import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
+import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
+import { MEDIA } from '../../oci/media-type.js'
+import { hashOf } from '../graph/key.js'
+import type { Plan } from '../graph/plan.js'
+import type { BuildHost, ImageSink, Layer } from '../seams.js'
+import type { Solved, Solver } from '../solve/solver.js'
+
+/** Comment of history lines, as BuildKit sets its own. */
+const COMMENT = 'tsbox.dockerfile.v1'
+
+export interface ExportedImage {
+  manifest: Descriptor
+  config: Descriptor
+  configJson: ImageConfig
+}
+
+/**
+ * Makes the image of a solved target: seals its layers, writes configuration and manifest.
+ *
+ * @param epoch SOURCE_DATE_EPOCH: times of new layers are clamped to it and every date of the image is it
+ */
+export async function exportImage(
+  host: BuildHost,
+  sink: ImageSink,
+  plan: Plan,
+  solver: Solver,
+  solved: Solved,
+  epoch: number | undefined,
+): Promise<ExportedImage> {
+  const descriptors = await Promise.all(solved.layers.map((l) => layerDescriptor(host, l, epoch)))
+  const configJson = imageConfig(
+    host,
+    plan,
+    solver,
+    descriptors.map((d) => d.diffID),
+    epoch,
+  )
+  const config = await putJson(sink, MEDIA.config, new TextEncoder().encode(JSON.stringify(configJson)))
+  const bytes = encodeManifest(
+    config,
+    descriptors.map((d) => d.descriptor),
+  )
+  const manifest = await putJson(sink, MEDIA.manifest, bytes)
+  await sink.tag(manifest, config)
+  return { manifest, config, configJson }
+}
+
+async function layerDescriptor(
+  host: BuildHost,
+  layer: Layer,
+  epoch: number | undefined,
+): Promise<{ diffID: string; descriptor: Descriptor }> {
+  if (layer.descriptor && layer.diffID) return { diffID: layer.diffID, descriptor: layer.descriptor }
+  const { diffID, sizeBytes } = await host.layers.seal(layer, epoch)
+  return { diffID, descriptor: { mediaType: MEDIA.layer, digest: diffID, size: sizeBytes } }
+}
+
+async function putJson(sink: ImageSink, mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
+  return { mediaType, digest: await sink.putBlob(bytes), size: bytes.length }
+}
+
+function imageConfig(
+  host: BuildHost,
+  plan: Plan,
+  solver: Solver,
+  diffIDs: string[],
+  epoch: number | undefined,
+): ImageConfig {
+  const { state } = plan
+  const { platform } = state
+  const history = historyOf(plan, solver, epoch)
+  const fixed: ImageConfig = {
+    ...(state.author === undefined ? {} : { author: state.author }),
+    architecture: platform.architecture,
+    ...(platform.variant ? { variant: platform.variant } : {}),
+    os: platform.os,
+    config: sortedConfig(state.config),
+    rootfs: { type: 'layers', diff_ids: diffIDs },
+    history,
+  }
+  return { created: isoTime(epoch ?? createdTime(host, fixed)), ...fixed }
+}
+
+/** A rebuild that changed nothing has the time of the first one, so that its digest is the same. */
+function createdTime(host: BuildHost, fixed: ImageConfig): number {
+  const key = hashOf(host.sha256, { image: fixed })
+  const created = host.cache.get(key)?.created ?? host.now()
+  host.cache.put(key, { key, created })
+  return created
+}
+
+/** Dates of lines without a layer are those of the layer below. */
+function historyOf(plan: Plan, solver: Solver, epoch: number | undefined): HistoryEntry[] {
+  let last: string | undefined = plan.state.base?.created
+  return plan.state.history.map((h) => {
+    if (h.inherited) {
+      last = h.inherited.created ?? last
+      return h.inherited
+    }
+    const made = h.vertex ? solver.created.get(h.vertex) : undefined
+    if (epoch !== undefined) last = isoTime(epoch)
+    else if (made !== undefined) last = isoTime(made)
+    return {
+      ...(last === undefined ? {} : { created: last }),
+      created_by: h.createdBy,
+      comment: COMMENT,
+      ...(h.vertex ? {} : { empty_layer: true }),
+    }
+  })
+}
+
+function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+/** Fields in one order and maps by key, so that equal configurations are equal bytes. */
+function sortedConfig(c: ContainerConfig): ContainerConfig {
+  const order: (keyof ContainerConfig)[] = [
+    'User',
+    'ExposedPorts',
+    'Env',
+    'Entrypoint',
+    'Cmd',
+    'Volumes',
+    'WorkingDir',
+    'Labels',
+    'StopSignal',
+    'ArgsEscaped',
+    'Healthcheck',
+    'OnBuild',
+    'Shell',
+  ]
+  const out: Record<string, unknown> = {}
+  for (const key of order) {
+    const value = c[key]
+    if (value === undefined || value === null || value === '') continue
+    out[key] = typeof value === 'object' && !Array.isArray(value) && key !== 'Healthcheck' ? sortedKeys(value) : value
+  }
+  return out as ContainerConfig
+}
+
+function sortedKeys(map: object): object {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+}

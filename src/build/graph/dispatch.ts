@@ -1,0 +1,232 @@
+import { TsboxError } from '../../base/error.js'
+import { cleanKeepSlash, cleanPath, joinPath } from '../../base/path.js'
+import type {
+  AddInstruction,
+  CommandForm,
+  CopyInstruction,
+  HealthcheckInstruction,
+  RunInstruction,
+  StageInstruction,
+} from '../dockerfile/instruction.js'
+import { parsePorts } from '../dockerfile/ports.js'
+import { parseSignal } from '../dockerfile/signal.js'
+import type { PlanOptions } from './plan-options.js'
+import { commandArgs, planMounts, runCommand, runHistory, runOp, runTitle } from './run-step.js'
+import type { StageState } from './stage-state.js'
+import type { CopySource, Op, Vertex } from './vertex.js'
+
+/** What dispatching one instruction needs of the plan around it. */
+export interface DispatchContext {
+  options: PlanOptions
+  /** Default values of ARGs before the first FROM. */
+  metaArgs: ReadonlyMap<string, string | undefined>
+  /** Resolves `--from` of COPY and mounts: a stage, an index, a named context, an image; `''` is the build context. */
+  source(from: string): Promise<Vertex>
+  /** Makes a vertex and names it. */
+  vertex(op: Op, inputs: readonly Vertex[], title: string): Vertex
+  /** Expands a default value of ARG against what is set now. */
+  expand(word: string): string
+}
+
+/** Applies one instruction, its variables already replaced, to the state of its stage. */
+export async function dispatch(i: StageInstruction, state: StageState, ctx: DispatchContext): Promise<void> {
+  const { config } = state
+  switch (i.type) {
+    case 'arg':
+      return dispatchArg(i, state, ctx)
+    case 'env':
+      for (const { key, value } of i.pairs) state.setEnv(key, value)
+      return state.record(`ENV ${i.pairs.map((p) => `${p.key}=${p.value}`).join(' ')}`)
+    case 'label':
+      config.Labels ??= {}
+      for (const { key, value } of i.pairs) config.Labels[key] = value
+      return state.record(`LABEL ${i.pairs.map((p) => `${p.key}=${p.value}`).join(' ')}`)
+    case 'run':
+      return dispatchRun(i, state, ctx)
+    case 'copy':
+    case 'add':
+      return dispatchCopy(i, state, ctx)
+    case 'cmd':
+      config.Cmd = commandArgs(i.command, state.shell)
+      if (!i.command.json) config.ArgsEscaped = true
+      else delete config.ArgsEscaped
+      state.cmdSet = true
+      return state.record(`CMD ${goQuoted(config.Cmd)}`)
+    case 'entrypoint':
+      return dispatchEntrypoint(i.command, state)
+    case 'shell':
+      config.Shell = i.shell
+      return state.record(`SHELL [${i.shell.join(' ')}]`)
+    case 'workdir':
+      return dispatchWorkdir(i.path, state, ctx)
+    case 'user':
+      config.User = i.user
+      return state.record(`USER ${i.user}`)
+    case 'volume':
+      config.Volumes ??= {}
+      for (const v of i.volumes) {
+        if (v === '') throw new TsboxError('E_DOCKERFILE', 'VOLUME specified can not be an empty string')
+        config.Volumes[v] = {}
+      }
+      return state.record(`VOLUME [${i.volumes.join(' ')}]`)
+    case 'expose': {
+      config.ExposedPorts ??= {}
+      const ports = parsePorts(i.ports)
+      for (const p of ports) config.ExposedPorts[p] = {}
+      return state.record(`EXPOSE [${ports.join(' ')}]`)
+    }
+    case 'stopsignal':
+      parseSignal(i.signal)
+      config.StopSignal = i.signal
+      return state.record(`STOPSIGNAL ${i.signal}`)
+    case 'onbuild':
+      config.OnBuild = [...(config.OnBuild ?? []), i.expression]
+      return state.record(`ONBUILD ${i.expression}`)
+    case 'maintainer':
+      state.author = i.maintainer
+      return state.record(`MAINTAINER ${i.maintainer}`)
+    case 'healthcheck':
+      return dispatchHealthcheck(i, state)
+  }
+}
+
+function dispatchArg(i: Extract<StageInstruction, { type: 'arg' }>, state: StageState, ctx: DispatchContext): void {
+  const shown: string[] = []
+  for (const arg of i.args) {
+    const given = ctx.options.buildArgs[arg.key]
+    let value = given
+    if (value === undefined && arg.value !== undefined) value = ctx.expand(arg.value)
+    if (value === undefined) value = ctx.metaArgs.get(arg.key)
+    if (value !== undefined) state.setArg(arg.key, value)
+    state.buildArgs.set(arg.key, value)
+    shown.push(value === undefined ? arg.key : `${arg.key}=${value}`)
+  }
+  state.record(`ARG ${shown.join(' ')}`)
+}
+
+async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchContext): Promise<void> {
+  if (i.security === 'insecure')
+    throw new TsboxError(
+      'E_UNSUPPORTED',
+      'RUN --security=insecure: there is no root on this machine to give to a step',
+      {
+        hint: 'remove the flag: a step already has every capability of its own user namespace',
+      },
+    )
+  for (const d of i.devices)
+    if (d.required) throw new TsboxError('E_UNSUPPORTED', `RUN --device: no such CDI device "${d.name}"`)
+  const command = runCommand(i, state.shell)
+  const inputs: Vertex[] = [state.vertex]
+  const wanted = new Map<string, Promise<Vertex>>()
+  for (const m of i.mounts) {
+    if (m.type === 'bind' || (m.type === 'cache' && m.from !== '')) wanted.set(m.from, ctx.source(m.from))
+  }
+  const indexes = new Map<string, number>()
+  for (const [from, vertex] of wanted) indexes.set(from, inputs.push(await vertex) - 1)
+  const mounts = planMounts(i.mounts, state, (from) => indexes.get(from)!)
+  if (command.script) mounts.push(command.script)
+  const op = runOp(
+    {
+      args: command.args,
+      shell: command.shell,
+      mounts,
+      network: i.network === '' ? ctx.options.network : i.network,
+      extraHosts: [...ctx.options.extraHosts],
+      hiddenEnv: hiddenEnv(state, ctx),
+    },
+    state,
+  )
+  const createdBy = runHistory(state, command.args)
+  state.vertex = ctx.vertex(op, inputs, `RUN ${runTitle(i)}`)
+  state.record(createdBy, state.vertex)
+}
+
+/** Proxy settings, unless the stage declared them itself. */
+function hiddenEnv(state: StageState, ctx: DispatchContext): string[] {
+  return Object.entries(ctx.options.hiddenEnv)
+    .filter(([k]) => !state.env.has(k))
+    .map(([k, v]) => `${k}=${v}`)
+}
+
+async function dispatchCopy(
+  i: CopyInstruction | AddInstruction,
+  state: StageState,
+  ctx: DispatchContext,
+): Promise<void> {
+  const isAdd = i.type === 'add'
+  const sources: CopySource[] = []
+  const inputs: Vertex[] = [state.vertex]
+  if (i.sources.length) {
+    let tree = -1
+    for (const path of i.sources) {
+      if (isAdd && isRemote(path)) {
+        sources.push({ from: 'http', url: path, ...(i.checksum ? { checksum: i.checksum } : {}) })
+        continue
+      }
+      if (tree < 0) tree = inputs.push(await ctx.source(isAdd ? '' : i.from)) - 1
+      sources.push({ from: 'tree', input: tree, path: i.type === 'copy' && i.parents ? path : cleanKeepSlash(path) })
+    }
+  }
+  for (const f of i.inline) sources.push({ from: 'inline', name: f.path, content: f.data })
+  const unpack = !isAdd ? 'none' : i.unpack === undefined ? 'local' : i.unpack ? 'all' : 'none'
+  const op: Op = {
+    kind: 'copy',
+    sources,
+    dest: destination(i.dest, state.config.WorkingDir || '/'),
+    ...(i.chown === '' ? {} : { chown: i.chown }),
+    ...(i.chmod === '' ? {} : { chmod: i.chmod }),
+    exclude: i.exclude,
+    parents: i.type === 'copy' && i.parents,
+    link: i.link,
+    unpack,
+  }
+  const shown = [...i.sources, ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
+  const flags = [i.chown && `--chown=${i.chown} `, i.chmod && `--chmod=${i.chmod} `].filter(Boolean).join('')
+  const from = i.type === 'copy' && i.from !== '' ? `--from=${i.from} ` : ''
+  const word = isAdd ? 'ADD' : 'COPY'
+  state.vertex = ctx.vertex(op, inputs, `${word} ${from}${flags}${shown}`)
+  state.record(`${word} ${flags}${shown}`, state.vertex)
+}
+
+function isRemote(path: string): boolean {
+  return /^(https?|git|ssh):\/\//i.test(path) || /^git@[^:]+:/.test(path)
+}
+
+/** Rooted destination; a trailing slash is kept, `.` and nothing are the working directory. */
+function destination(dest: string, workdir: string): string {
+  if (dest.startsWith('/')) return cleanKeepSlash(dest)
+  return cleanKeepSlash(`${workdir}/${dest === '' || dest === '.' ? './' : dest}`)
+}
+
+function dispatchEntrypoint(command: CommandForm, state: StageState): void {
+  const { config } = state
+  config.Entrypoint = commandArgs(command, state.shell)
+  if (!state.cmdSet) delete config.Cmd
+  state.record(`ENTRYPOINT ${goQuoted(config.Entrypoint)}`)
+}
+
+function dispatchWorkdir(path: string, state: StageState, ctx: DispatchContext): void {
+  const { config } = state
+  const dir = path.startsWith('/') ? cleanPath(path) : joinPath('/', config.WorkingDir ?? '', path)
+  config.WorkingDir = dir
+  if (dir === '/') return state.record(`WORKDIR ${dir}`)
+  const op: Op = { kind: 'mkdir', path: dir, user: config.User ?? '' }
+  state.vertex = ctx.vertex(op, [state.vertex], `WORKDIR ${path}`)
+  state.record(`WORKDIR ${dir}`, state.vertex)
+}
+
+function dispatchHealthcheck(i: HealthcheckInstruction, state: StageState): void {
+  state.config.Healthcheck = {
+    Test: i.test,
+    ...(i.intervalNs ? { Interval: i.intervalNs } : {}),
+    ...(i.timeoutNs ? { Timeout: i.timeoutNs } : {}),
+    ...(i.startPeriodNs ? { StartPeriod: i.startPeriodNs } : {}),
+    ...(i.startIntervalNs ? { StartInterval: i.startIntervalNs } : {}),
+    ...(i.retries ? { Retries: i.retries } : {}),
+  }
+  state.record(`HEALTHCHECK ${JSON.stringify(i.test)}`)
+}
+
+function goQuoted(args: readonly string[]): string {
+  return `[${args.map((a) => JSON.stringify(a)).join(' ')}]`
+}

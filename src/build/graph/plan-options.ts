@@ -1,0 +1,31 @@
+import type { SourceLocation } from '../../base/error.js'
+import type { Platform } from '../../oci/platform.js'
+import type { Dockerfile } from '../dockerfile/instruction.js'
+import type { SourceImage } from '../seams.js'
+
+/** What a plan depends on beside the Dockerfile. */
+export interface PlanOptions {
+  buildArgs: Readonly<Record<string, string>>
+  labels: Readonly<Record<string, string>>
+  /** Stage name or index; undefined: the last. */
+  target?: string | undefined
+  platform: Platform
+  noCache: boolean
+  network: 'default' | 'none' | 'host'
+  extraHosts: readonly { name: string; address: string }[]
+  /** Proxy settings and the like: given to steps, never part of a key or of history. */
+  hiddenEnv: Readonly<Record<string, string>>
+  resolveImage(reference: string, platform: Platform): Promise<SourceImage>
+  /** Whether a named context exists (`--build-context`): `files` is a tree, `image` replaces a base. */
+  namedContext(name: string): { kind: 'files' } | { kind: 'image'; reference: string } | undefined
+  /** Reads triggers that a base image brings. */
+  onWarning?(warning: { rule: string; detail: string; location: SourceLocation }): void
+}
+
+/** Place of some lines in a Dockerfile, for errors. */
+export function locationOf(
+  file: Pick<Dockerfile, 'file' | 'text'>,
+  range: { line: number; endLine: number },
+): SourceLocation {
+  return { file: file.file, line: range.line, endLine: range.endLine, text: file.text }
+}

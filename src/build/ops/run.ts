@@ -1,0 +1,152 @@
+import { TsboxError } from '../../base/error.js'
+import type { RunMount, RunOp, Vertex } from '../graph/vertex.js'
+import type { BuildHost, FileTree, Layer, StepExecutor, StepMount, StepOutput, StepSpec } from '../seams.js'
+
+/** What runs are given beside the graph: values that never enter a key. */
+export interface RunInputs {
+  /** Content of a secret, undefined where it was not given. */
+  secret(id: string): Promise<Uint8Array | undefined>
+  /** Path of an agent's socket on this machine, undefined where it was not given. */
+  sshSocket(id: string): string | undefined
+  shmSizeBytes?: number | undefined
+  ulimits?: StepSpec['ulimits']
+  epoch?: number | undefined
+}
+
+/** Where a step's life and output go. */
+export interface StepProgress extends StepOutput {
+  /** The step begins to execute now. */
+  started(): void
+}
+
+export interface RunContext {
+  /** Layers of each input of the vertex, in order. */
+  layers: readonly (readonly Layer[])[]
+  root: FileTree
+  output: StepProgress
+  signal: AbortSignal
+  inputs: RunInputs
+}
+
+/** A step that ended with something else than 0, as BuildKit words it. */
+export class StepFailed extends TsboxError {
+  readonly stepExitCode: number
+  readonly vertexName: string
+
+  constructor(v: Vertex, args: readonly string[], exitCode: number) {
+    super('E_STEP_FAILED', `process "${args.join(' ')}" did not complete successfully: exit code: ${exitCode}`, {
+      location: v.location,
+      hint: exitCode === 137 ? 'the step was killed, often for want of memory' : undefined,
+    })
+    this.stepExitCode = exitCode
+    this.vertexName = v.name
+  }
+}
+
+/** The executor that runs the step: the first that accepts it. @throws TsboxError E_NO_EXECUTOR */
+export async function chooseExecutor(host: BuildHost, op: RunOp, root: FileTree): Promise<StepExecutor> {
+  const probe: StepSpec = { ...stepFields(op), layers: [], mounts: [] }
+  for (const executor of host.executors) if (await executor.accepts(probe, root)) return executor
+  throw new TsboxError('E_NO_EXECUTOR', `run step: no backend can execute it "${op.args.join(' ')}"`, {
+    hint: 'tsbox doctor tells what this machine lacks',
+  })
+}
+
+/**
+ * Executes a RUN.
+ *
+ * @returns the layer of its changes
+ * @throws StepFailed when the process ends with something else than 0
+ */
+export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: RunContext): Promise<Layer> {
+  const executor = await chooseExecutor(host, op, context.root)
+  const { inputs } = context
+  const secretEnv: string[] = []
+  const mounts: StepMount[] = []
+  for (const m of op.mounts) {
+    const mount = await stepMount(m, context, secretEnv)
+    if (mount) mounts.push(mount)
+  }
+  const spec: StepSpec = {
+    ...stepFields(op),
+    env: [...op.env, ...op.hiddenEnv, ...secretEnv],
+    layers: context.layers[0]!,
+    mounts,
+    shmSizeBytes: inputs.shmSizeBytes,
+    ulimits: inputs.ulimits,
+    epoch: inputs.epoch,
+  }
+  const result = await executor.run(spec, context.output, context.signal)
+  if (result.exitCode !== 0 || !result.layer) throw new StepFailed(v, op.args, result.exitCode)
+  return result.layer
+}
+
+function stepFields(op: RunOp): Omit<StepSpec, 'layers' | 'mounts'> {
+  return { args: op.args, env: op.env, cwd: op.cwd, user: op.user, network: op.network, extraHosts: op.extraHosts }
+}
+
+async function stepMount(m: RunMount, context: RunContext, secretEnv: string[]): Promise<StepMount | undefined> {
+  switch (m.type) {
+    case 'bind':
+      return {
+        type: 'bind',
+        target: m.target,
+        source: { layers: context.layers[m.input]! },
+        path: m.path,
+        readonly: m.readonly,
+      }
+    case 'cache': {
+      const { input, path, ...fields } = m
+      return { ...fields, seed: input === undefined ? undefined : { layers: context.layers[input]!, path } }
+    }
+    case 'tmpfs':
+      return m
+    case 'file':
+      return {
+        type: 'secret',
+        target: m.target,
+        value: new TextEncoder().encode(m.content),
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+      }
+    case 'secret':
+      return secretMount(m, context.inputs, secretEnv)
+    case 'ssh':
+      return sshMount(m, context.inputs)
+  }
+}
+
+async function secretMount(
+  m: Extract<RunMount, { type: 'secret' }>,
+  inputs: RunInputs,
+  secretEnv: string[],
+): Promise<StepMount | undefined> {
+  const value = await inputs.secret(m.id)
+  if (!value) {
+    if (!m.required) return undefined
+    throw new TsboxError('E_NO_SECRET', `mount secret: not given to this build "${m.id}"`, {
+      hint: `tsbox build --secret id=${m.id},src=FILE`,
+    })
+  }
+  if (m.env !== undefined) secretEnv.push(`${m.env}=${new TextDecoder().decode(value)}`)
+  if (m.target === undefined) return undefined
+  return { type: 'secret', target: m.target, value, mode: m.mode, uid: m.uid, gid: m.gid }
+}
+
+function sshMount(m: Extract<RunMount, { type: 'ssh' }>, inputs: RunInputs): StepMount | undefined {
+  const socket = inputs.sshSocket(m.id)
+  if (socket !== undefined)
+    return {
+      type: 'ssh',
+      target: m.target ?? '/run/buildkit/ssh_agent.0',
+      socket,
+      mode: m.mode,
+      uid: m.uid,
+      gid: m.gid,
+    }
+  if (!m.required) return undefined
+  throw new TsboxError('E_NO_SSH', `mount ssh: no agent given to this build "${m.id}"`, {
+    hint: `tsbox build --ssh ${m.id}`,
+  })
+}

@@ -1,0 +1,131 @@
+import { hashOf } from '../graph/key.js'
+import type { BuildHost, FileTree, Layer } from '../seams.js'
+import type { Drafted } from './draft.js'
+
+/**
+ * Turns drafted entries into a layer, reading each content once. A layer with the same entries and contents that was
+ * made before is taken instead, whatever its times: as in BuildKit, a touched file is not a change.
+ *
+ * @param drafted in layer order
+ * @param contentKey gives the key under which the finished layer is remembered, from the hash of its entries
+ */
+export async function writeLayer(
+  host: BuildHost,
+  drafted: readonly Drafted[],
+  reuse: boolean,
+): Promise<{ layer: Layer; contentHash: string }> {
+  const known = knownHashes(host, drafted)
+  if (known && reuse) {
+    const contentHash = hashEntries(host, drafted, known)
+    const layer = remembered(host, contentHash)
+    if (layer) return { layer, contentHash }
+  }
+  const writer = host.layers.writer()
+  try {
+    const hashes = await writeEntries(host, drafted, writer)
+    const contentHash = hashEntries(host, drafted, hashes)
+    const before = reuse ? remembered(host, contentHash) : undefined
+    if (before) return { layer: before, contentHash }
+    const layer = await writer.commit()
+    host.cache.put(layerKey(host, contentHash), { key: contentHash, layer, created: host.now() })
+    return { layer, contentHash }
+  } finally {
+    writer.abort()
+  }
+}
+
+function layerKey(host: BuildHost, contentHash: string): string {
+  return hashOf(host.sha256, { layer: contentHash })
+}
+
+function remembered(host: BuildHost, contentHash: string): Layer | undefined {
+  const layer = host.cache.get(layerKey(host, contentHash))?.layer
+  return layer && host.layers.keep(layer) ? layer : undefined
+}
+
+/** Hashes of all contents, by index of the entry, if none must be read for it. */
+function knownHashes(host: BuildHost, drafted: readonly Drafted[]): Map<number, string> | undefined {
+  const out = new Map<number, string>()
+  for (const group of groupByTree(drafted)) {
+    if (group.bytes) {
+      out.set(group.from, hashBytes(host, group.bytes))
+      continue
+    }
+    const hashes = group.tree.knownHashes(group.paths)
+    for (let i = 0; i < hashes.length; i++) {
+      const hash = hashes[i]
+      if (hash === undefined) return undefined
+      out.set(group.indexes[i]!, hash)
+    }
+  }
+  return out
+}
+
+async function writeEntries(
+  host: BuildHost,
+  drafted: readonly Drafted[],
+  writer: ReturnType<BuildHost['layers']['writer']>,
+): Promise<Map<number, string>> {
+  const hashes = new Map<number, string>()
+  let next = 0
+  const flushTo = (index: number) => {
+    for (; next <= index; next++) writer.entry(drafted[next]!.entry)
+  }
+  for (const group of groupByTree(drafted)) {
+    if (group.bytes) {
+      flushTo(group.from)
+      writer.data(group.bytes)
+      hashes.set(group.from, hashBytes(host, group.bytes))
+      continue
+    }
+    const found = await group.tree.readFiles(
+      group.paths,
+      (i) => flushTo(group.indexes[i]!),
+      (chunk) => writer.data(chunk),
+    )
+    for (let i = 0; i < found.length; i++) hashes.set(group.indexes[i]!, found[i]!)
+  }
+  flushTo(drafted.length - 1)
+  return hashes
+}
+
+type Group =
+  | { bytes: Uint8Array; from: number }
+  | { bytes?: undefined; tree: FileTree; paths: string[]; indexes: number[] }
+
+/** Runs of neighbouring contents of one tree, so that each tree is asked for many files at once. */
+function groupByTree(drafted: readonly Drafted[]): Group[] {
+  const groups: Group[] = []
+  for (let i = 0; i < drafted.length; i++) {
+    const content = drafted[i]!.content
+    if (!content) continue
+    if ('bytes' in content) {
+      groups.push({ bytes: content.bytes, from: i })
+      continue
+    }
+    const last = groups.at(-1)
+    if (last && !last.bytes && last.tree === content.tree) {
+      last.paths.push(content.path)
+      last.indexes.push(i)
+    } else groups.push({ tree: content.tree, paths: [content.path], indexes: [i] })
+  }
+  return groups
+}
+
+function hashBytes(host: BuildHost, bytes: Uint8Array): string {
+  return host.sha256().update(bytes).hex()
+}
+
+/** One hash over what the entries are, times left out. */
+function hashEntries(host: BuildHost, drafted: readonly Drafted[], contents: ReadonlyMap<number, string>): string {
+  const hasher = host.sha256()
+  for (let i = 0; i < drafted.length; i++) {
+    const e = drafted[i]!.entry
+    hasher.update(
+      `${JSON.stringify([e.path, e.type, e.mode, e.uid, e.gid, e.link, e.major, e.minor, contents.get(i)])}\n`,
+    )
+    for (const [name, value] of e.xattrs ?? [])
+      hasher.update(`${JSON.stringify(name)}\n`).update(hashBytes(host, value))
+  }
+  return hasher.hex()
+}

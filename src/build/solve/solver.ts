@@ -1,0 +1,257 @@
+import { limiter } from '../../base/limit.js'
+import { hashOf, opKey } from '../graph/key.js'
+import { topological, type Vertex } from '../graph/vertex.js'
+import { copyLayer } from '../ops/copy.js'
+import { mkdirLayer } from '../ops/mkdir.js'
+import { chooseExecutor, type RunInputs, runLayer } from '../ops/run.js'
+import type { BuildHost, FileTree, Layer } from '../seams.js'
+import { VertexProgress } from './vertex-progress.js'
+
+/** What a layered vertex yields: its outward key, the layers up to it, and when its own layer was made. */
+export interface Solved {
+  key: string
+  layers: readonly Layer[]
+}
+
+export interface SolveOptions {
+  /** Steps that may execute at once. */
+  jobs: number
+  signal: AbortSignal
+  run: RunInputs
+}
+
+/**
+ * Executes what a target needs and nothing else, independent vertices at once. Keys are found before results: a vertex
+ * whose key has a record is never executed, nor is anything only it would have needed.
+ */
+export class Solver {
+  readonly #host: BuildHost
+  readonly #options: SolveOptions
+  readonly #progress: VertexProgress
+  readonly #limit: ReturnType<typeof limiter>
+  readonly #keys = new Map<Vertex, Promise<string>>()
+  readonly #results = new Map<Vertex, Promise<Solved>>()
+  readonly #trees = new Map<Vertex, Promise<FileTree>>()
+  readonly #contextLayers = new Map<Vertex, Promise<Solved>>()
+  /** Seconds since 1970 when the layer of a vertex was made. */
+  readonly created = new Map<Vertex, number>()
+  /** The layer that a vertex added itself. */
+  readonly ownLayers = new Map<Vertex, Layer>()
+
+  constructor(host: BuildHost, options: SolveOptions) {
+    this.#host = host
+    this.#options = options
+    this.#progress = new VertexProgress(host)
+    this.#limit = limiter(options.jobs)
+  }
+
+  /** Layers of `target`, executing what has no cached result. Rejects with the first failure once nothing runs. */
+  async solve(target: Vertex): Promise<Solved> {
+    this.#progress.announce(topological(target))
+    try {
+      return await this.result(target)
+    } catch (err) {
+      await Promise.allSettled([...this.#results.values(), ...this.#keys.values(), ...this.#trees.values()])
+      throw err
+    }
+  }
+
+  /** The vertex's outward key; executes only what must be executed to know it. */
+  key(v: Vertex): Promise<string> {
+    return memo(this.#keys, v, () => this.#findKey(v))
+  }
+
+  /** The vertex's layers. */
+  result(v: Vertex): Promise<Solved> {
+    return memo(this.#results, v, () => this.#findResult(v))
+  }
+
+  /** Files of a vertex: a context as it is, layers merged. */
+  tree(v: Vertex): Promise<FileTree> {
+    return memo(this.#trees, v, async () => {
+      if (v.op.kind === 'context') return this.#contextTree(v, v.op.name)
+      return this.#host.layers.tree((await this.result(v)).layers)
+    })
+  }
+
+  async #contextTree(v: Vertex, name: string): Promise<FileTree> {
+    return this.#progress.during(v, async () => {
+      const tree = await this.#host.context(name)
+      if (!tree) throw new Error(`no context "${name}"`)
+      return tree
+    })
+  }
+
+  async #findKey(v: Vertex): Promise<string> {
+    const { op } = v
+    switch (op.kind) {
+      case 'scratch':
+      case 'image':
+        return opKey(this.#host.sha256, op, [])
+      case 'context':
+        return this.#layeredContext(v).then((s) => s.key)
+      case 'mkdir':
+      case 'run':
+        return opKey(this.#host.sha256, op, [await this.#executorSalt(v), ...(await this.#inputKeys(v))])
+      case 'copy':
+        return this.#copyKey(v)
+    }
+  }
+
+  #inputKeys(v: Vertex): Promise<string[]> {
+    return Promise.all(v.inputs.map((i) => this.key(i)))
+  }
+
+  /** A copy's outward key is that of what it copies; the definition key only finds it without reading anything. */
+  async #copyKey(v: Vertex): Promise<string> {
+    const definition = await this.#definitionKey(v)
+    if (definition !== undefined && !v.noCache) {
+      const record = this.#host.cache.get(definition)
+      if (record && this.#usable(record.key)) return record.key
+    }
+    return (await this.result(v)).key
+  }
+
+  /** Undefined where the sources are known by content only. */
+  async #definitionKey(v: Vertex): Promise<string | undefined> {
+    if (v.inputs.slice(1).some((i) => i.op.kind === 'context')) return undefined
+    if (v.op.kind === 'copy' && v.op.sources.some((s) => s.from === 'http')) return undefined
+    return hashOf(this.#host.sha256, { definition: opKey(this.#host.sha256, v.op, await this.#inputKeys(v)) })
+  }
+
+  #usable(key: string): boolean {
+    const record = this.#host.cache.get(key)
+    return record?.layer !== undefined && this.#host.layers.keep(record.layer)
+  }
+
+  async #findResult(v: Vertex): Promise<Solved> {
+    const { op } = v
+    switch (op.kind) {
+      case 'scratch':
+        return { key: await this.key(v), layers: [] }
+      case 'image':
+        return this.#progress.during(v, async () => ({ key: await this.key(v), layers: op.image.layers }), true)
+      case 'context':
+        return this.#layeredContext(v)
+      case 'copy':
+        return this.#copyResult(v)
+      default:
+        return this.#keyedResult(v)
+    }
+  }
+
+  /** A run or mkdir: its key is known first. */
+  async #keyedResult(v: Vertex): Promise<Solved> {
+    const key = await this.key(v)
+    const base = v.inputs[0]!
+    const cached = v.noCache ? undefined : this.#cached(v, key)
+    if (cached) {
+      const below = await this.result(base)
+      this.#progress.cached(v)
+      return { key, layers: [...below.layers, cached] }
+    }
+    const inputs = await Promise.all(v.inputs.map((i) => this.result(i)))
+    const trees = await this.tree(base)
+    return this.#progress.during(v, async (output) => {
+      const layer = await this.#limit(() => {
+        this.#options.signal.throwIfAborted()
+        output.started()
+        if (v.op.kind === 'mkdir') return mkdirLayer(this.#host, v.op, trees)
+        if (v.op.kind !== 'run') throw new Error(`no key for ${v.op.kind}`)
+        const layers = inputs.map((i) => i.layers)
+        return runLayer(this.#host, v, v.op, {
+          layers,
+          root: trees,
+          output,
+          signal: this.#options.signal,
+          inputs: this.#options.run,
+        })
+      })
+      this.#remember(v, key, layer)
+      return { key, layers: [...inputs[0]!.layers, layer] }
+    })
+  }
+
+  async #copyResult(v: Vertex): Promise<Solved> {
+    if (v.op.kind !== 'copy') throw new Error('not a copy')
+    const op = v.op
+    const base = v.inputs[0]!
+    const definition = await this.#definitionKey(v)
+    if (definition !== undefined && !v.noCache) {
+      const key = this.#host.cache.get(definition)?.key
+      const layer = key === undefined ? undefined : this.#cached(v, key)
+      if (key !== undefined && layer) {
+        const below = await this.result(base)
+        this.#progress.cached(v)
+        return { key, layers: [...below.layers, layer] }
+      }
+    }
+    const [baseKey, below, root, ...sources] = await Promise.all([
+      this.key(base),
+      this.result(base),
+      this.tree(base),
+      ...v.inputs.slice(1).map((i) => this.tree(i)),
+    ])
+    return this.#progress.during(v, async (output) => {
+      output.started()
+      const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, !v.noCache)
+      const key = hashOf(this.#host.sha256, { copy: contentHash, base: baseKey })
+      const before = v.noCache ? undefined : this.#cached(v, key)
+      if (before) output.cached()
+      else this.#remember(v, key, layer)
+      if (definition !== undefined) this.#host.cache.put(definition, { key, created: this.#host.now() })
+      return { key, layers: [...below.layers, before ?? layer] }
+    })
+  }
+
+  /** A context used as a root of files (bind mounts): all of it as one layer. */
+  #layeredContext(v: Vertex): Promise<Solved> {
+    return memo(this.#contextLayers, v, async () => {
+      const tree = await this.tree(v)
+      const op = {
+        kind: 'copy' as const,
+        sources: [{ from: 'tree' as const, input: 1, path: '/' }],
+        dest: '/',
+        exclude: [],
+        parents: false,
+        link: true,
+        unpack: 'none' as const,
+      }
+      const empty = await this.#host.layers.tree([])
+      const { layer, contentHash } = await copyLayer(this.#host, op, empty, [tree], true)
+      return { key: hashOf(this.#host.sha256, { context: contentHash }), layers: [layer] }
+    })
+  }
+
+  /** What the executor adds to the key; only an exec form can be anything but a step of the default one. */
+  async #executorSalt(v: Vertex): Promise<string> {
+    if (v.op.kind !== 'run' || v.op.shell) return ''
+    return (await chooseExecutor(this.#host, v.op, await this.tree(v.inputs[0]!))).keySalt
+  }
+
+  #cached(v: Vertex, key: string): Layer | undefined {
+    const record = this.#host.cache.get(key)
+    if (!record?.layer || !this.#host.layers.keep(record.layer)) return undefined
+    this.created.set(v, record.created)
+    this.ownLayers.set(v, record.layer)
+    return record.layer
+  }
+
+  #remember(v: Vertex, key: string, layer: Layer): void {
+    const created = this.#host.now()
+    this.#host.cache.put(key, { key, layer, created })
+    this.created.set(v, created)
+    this.ownLayers.set(v, layer)
+  }
+}
+
+function memo<T>(map: Map<Vertex, Promise<T>>, v: Vertex, make: () => Promise<T>): Promise<T> {
+  let made = map.get(v)
+  if (!made) {
+    made = make()
+    // Whoever waits for it hears of the failure; one that nobody waits for any more must not end the process.
+    made.catch(() => {})
+    map.set(v, made)
+  }
+  return made
+}

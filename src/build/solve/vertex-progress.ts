@@ -1,0 +1,84 @@
+import type { Vertex } from '../graph/vertex.js'
+import type { StepProgress } from '../ops/run.js'
+import type { BuildHost } from '../seams.js'
+
+/** Turns the life of vertices into progress events. */
+export class VertexProgress {
+  readonly #host: BuildHost
+  readonly #ids = new Map<Vertex, number>()
+  readonly #done = new Set<number>()
+
+  constructor(host: BuildHost) {
+    this.#host = host
+  }
+
+  /** Gives each vertex its number, inputs first; scratch is nothing to show. */
+  announce(vertices: readonly Vertex[]): void {
+    for (const v of vertices) {
+      if (v.op.kind === 'scratch' || v.name === '' || this.#ids.has(v)) continue
+      const id = this.#host.nextVertexId()
+      this.#ids.set(v, id)
+      const inputs = v.inputs.map((i) => this.#ids.get(i)).filter((i) => i !== undefined)
+      this.#host.progress({
+        type: 'vertex',
+        id,
+        name: v.name,
+        digest: this.#host.sha256().update(`${id} ${v.name}`).hex(),
+        inputs,
+      })
+    }
+  }
+
+  /** The vertex was answered from the cache. */
+  cached(v: Vertex): void {
+    const id = this.#ids.get(v)
+    if (id === undefined || this.#done.has(id)) return
+    this.#start(id)
+    this.#finish(id, true)
+  }
+
+  /** Runs `work` as the vertex's own; its failure is the vertex's. */
+  async during<T>(
+    v: Vertex,
+    work: (progress: StepProgress & { cached(): void }) => Promise<T>,
+    cached = false,
+  ): Promise<T> {
+    const id = this.#ids.get(v)
+    let fromCache = cached
+    let started = false
+    const start = () => {
+      if (!started && id !== undefined) this.#start(id)
+      started = true
+    }
+    const log = (stream: 1 | 2, data: Uint8Array) => {
+      if (id !== undefined) this.#host.progress({ type: 'log', id, time: this.#host.nowMs(), stream, data })
+    }
+    if (v.op.kind === 'image' || v.op.kind === 'context') start()
+    try {
+      const result = await work({
+        started: start,
+        cached: () => {
+          fromCache = true
+        },
+        stdout: (data) => log(1, data),
+        stderr: (data) => log(2, data),
+      })
+      start()
+      if (id !== undefined) this.#finish(id, fromCache)
+      return result
+    } catch (err) {
+      start()
+      if (id !== undefined) this.#finish(id, false, (err as Error).message)
+      throw err
+    }
+  }
+
+  #start(id: number): void {
+    this.#host.progress({ type: 'start', id, time: this.#host.nowMs() })
+  }
+
+  #finish(id: number, cached: boolean, error?: string): void {
+    this.#done.add(id)
+    this.#host.progress({ type: 'done', id, time: this.#host.nowMs(), cached, error })
+  }
+}
