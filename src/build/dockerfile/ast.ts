@@ -25,25 +25,24 @@ export interface Heredoc {
 }
 
 /**
- * A node of the tree, BuildKit's shape: an instruction is a node whose `next` chain holds the arguments; ONBUILD and
- * HEALTHCHECK hold nodes in `children`.
+ * A node of the tree, BuildKit's shape: an instruction is a node with its arguments as nodes; the only argument of
+ * ONBUILD is an empty node whose `child` is the instruction that it triggers.
  */
 export interface Node {
+  /** The instruction as written, or an argument. */
   value: string
-  next: Node | undefined
-  children: Node[]
+  args: Node[]
+  child: Node | undefined
   heredocs: Heredoc[]
   /** True where the arguments were a JSON list. */
   json: boolean
   /** The logical line: continuations joined, comments left out. */
   original: string
-  /** Words that start with `--`, as written. */
+  /** Words that start with `--`, quotes and escapes removed. */
   flags: string[]
-  /** 0 for nodes that are arguments. */
-  startLine: number
-  endLine: number
+  location: LineRange
   /** Text of the comment lines directly above, without `#`, trimmed. */
-  prevComment: string[]
+  comments: string[]
 }
 
 /** What the line parser yields: the instructions in order. */

@@ -1,6 +1,5 @@
 import type { EscapeToken, Heredoc, LineRange, ParseWarning } from './ast.js'
 import type { Directives } from './directive.js'
-import type { Mount } from './mount.js'
 
 /** What every instruction has. Words are unexpanded unless the field says otherwise: see `expandInstruction`. */
 interface Common {
@@ -77,7 +76,11 @@ export interface RunInstruction extends Common {
   /** Empty shell form with heredocs: the heredoc is the script. */
   command: CommandForm
   heredocs: Heredoc[]
-  mounts: Mount[]
+  /**
+   * Values of `--mount`: `parseMount(spec, expand)` gives the mount once variables are known. `from` is the stage, image
+   * or named context it reads (never expanded), `''` where it reads none.
+   */
+  mounts: { spec: string; from: string }[]
   /** `''` where the flag is absent. */
   network: '' | 'default' | 'none' | 'host'
   security: '' | 'sandbox' | 'insecure'

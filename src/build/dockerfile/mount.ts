@@ -1,15 +1,16 @@
-/** A `--mount` of RUN, as written: strings that may hold variables are unexpanded until `expandMount`. */
+/** A `--mount` of RUN after expansion. */
 export interface Mount {
   type: 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh'
-  /** Stage, image or named context; `''` for none. Never expanded. */
+  /** Stage, image or named context; `''` for none. */
   from: string
-  /** Path below `from` (or the context). */
+  /** Path below `from` (or the context); for a secret its id. */
   source: string
+  /** `''` where the default applies. */
   target: string
   readOnly: boolean
   /** tmpfs: bytes, 0 for no limit. */
   sizeBytes: number
-  /** cache, secret, ssh: the id; `''` where the default applies (cache: the target, secret: the target's base name). */
+  /** cache, secret, ssh: the id; `''` where the default applies (cache: the target; secret: base name of the target). */
   id: string
   sharing: 'shared' | 'private' | 'locked'
   required: boolean
