@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, symlinkSync } from 'node:fs'
+import { withDir } from '../util/atomic.js'
+import { type Claim, liveClaim, tryClaim } from '../util/claim.js'
+import { formatIdentity, isAlive, parseIdentity, selfIdentity } from '../util/identity.js'
+import { namesIn } from '../util/names-in.js'
+import { randomId } from '../util/random.js'
+import { unlinkIfThere } from '../util/unlink.js'
+import type { Place } from './place.js'
+import type { SnapshotMode } from './snapshots.js'
+
+/** Who may use a cache mount at once. @see Dockerfile reference, RUN --mount=type=cache */
+export type Sharing = 'shared' | 'private' | 'locked'
+
+/** A cache mount in use. */
+export interface CacheMount {
+  /** Folder to mount; may not exist yet. */
+  dir: string
+  /** True where the folder does not exist yet: it is to be made, and seeded from `from=`. */
+  fresh: boolean
+  /** Lets others in. Idempotent. */
+  release(): void
+}
+
+/** What is asked for. */
+export interface CacheMountRequest {
+  id: string
+  sharing: Sharing
+  mode: SnapshotMode
+  signal?: AbortSignal | undefined
+}
+
+const POLL_MS = 25
+
+/**
+ * Cache mounts: `mounts/<mode>-<hash>/` with `data`, a claim `lock` and `users/`. Shared users register in `users/`, a
+ * locked one claims `lock` and waits until no user is left; a user that finds the lock claimed steps back. A `private`
+ * mount is the first of a row that nobody uses.
+ */
+export class MountStore {
+  readonly #place: Place
+
+  constructor(place: Place) {
+    this.#place = place
+  }
+
+  /** Waits for a locked mount. @throws what `signal` aborts with */
+  async acquire(request: CacheMountRequest): Promise<CacheMount> {
+    this.#place.prepare()
+    if (request.sharing === 'private') return this.#private(request)
+    const dir = this.#dir(request, 0)
+    const release = request.sharing === 'locked' ? await lock(dir, request.signal) : await share(dir, request.signal)
+    return mountAt(dir, release)
+  }
+
+  /** Moves every mount that nobody uses to a name that `trash` makes, to be deleted. */
+  retireIdle(trash: () => string): void {
+    for (const name of namesIn(this.#place.path('mounts'))) {
+      const dir = this.#place.path('mounts', name)
+      const claim = claimIn(dir)
+      if (!claim) continue
+      if (liveUsers(dir) === 0) this.#place.move(dir, trash())
+      else claim.release()
+    }
+  }
+
+  #private(request: CacheMountRequest): CacheMount {
+    for (let n = 0; ; n++) {
+      const dir = this.#dir(request, n)
+      const claim = claimIn(dir)
+      if (!claim) continue
+      if (liveUsers(dir) === 0) return mountAt(dir, () => claim.release())
+      claim.release()
+    }
+  }
+
+  #dir({ id, mode }: CacheMountRequest, n: number): string {
+    const name = createHash('sha256').update(id).digest('hex').slice(0, 32)
+    return this.#place.path('mounts', n === 0 ? `${mode}-${name}` : `${mode}-${name}-${n}`)
+  }
+}
+
+function mountAt(dir: string, release: () => void): CacheMount {
+  const data = `${dir}/data`
+  return { dir: data, fresh: lstatSync(data, { throwIfNoEntry: false }) === undefined, release }
+}
+
+function claimIn(dir: string): Claim | undefined {
+  return tryClaim(`${dir}/lock`)
+}
+
+async function lock(dir: string, signal: AbortSignal | undefined): Promise<() => void> {
+  let claim = claimIn(dir)
+  while (!claim) {
+    await pause(signal)
+    claim = claimIn(dir)
+  }
+  try {
+    while (liveUsers(dir) > 0) await pause(signal)
+  } catch (err) {
+    claim.release()
+    throw err
+  }
+  const held = claim
+  return () => held.release()
+}
+
+async function share(dir: string, signal: AbortSignal | undefined): Promise<() => void> {
+  for (;;) {
+    const user = register(dir)
+    // Registered first, then looked: of a user and a locker that come at once, at least one sees the other. Collection
+    // locks too, and moves the folder away with lock and users: then the registration is gone.
+    if (liveClaim(`${dir}/lock`) === undefined && user.registered()) return user.release
+    user.release()
+    await pause(signal)
+  }
+}
+
+/** A symlink to nowhere in `users/`, whose text is the user. */
+function register(dir: string): { release: () => void; registered: () => boolean } {
+  const path = `${dir}/users/${formatIdentity(selfIdentity())}-${randomId()}`
+  withDir(`${dir}/users`, () => symlinkSync('user', path))
+  return {
+    release: () => unlinkIfThere(path),
+    registered: () => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+  }
+}
+
+function liveUsers(dir: string): number {
+  let live = 0
+  for (const name of namesIn(`${dir}/users`)) {
+    const id = parseIdentity(name)
+    if (id && isAlive(id)) live++
+    else unlinkIfThere(`${dir}/users/${name}`)
+  }
+  return live
+}
+
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+}
