@@ -1,0 +1,49 @@
+import { TsboxError } from '../../base/error.js'
+import type { Layer, LayerWriter, StepMount, StepSpec } from '../../build/seams.js'
+import { type CommandSink, WasiExecutor } from '../../wasm/executor.js'
+import type { LayerFiles } from './lower.js'
+import type { Job, JobMount } from './message.js'
+import { runInWorker } from './run-worker.js'
+
+/** What the executor needs of the store, and where its thread's program is. */
+export interface WasiOptions {
+  /** The bundle of worker.ts. */
+  workerFile: string
+  writer(): LayerWriter
+  /** Makes the layers readable as plain tars and says where they are, base first. */
+  layerFiles(layers: readonly Layer[]): Promise<LayerFiles[]>
+}
+
+const GIB = 2 ** 30
+const LIMITS = { memoryBytes: 2 * GIB, fileBytes: 2 * GIB }
+
+/** The executor of steps whose program is a WASI module, each in a thread of this process. */
+export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec, Layer> {
+  return new WasiExecutor<StepSpec, Layer>({
+    writer: () => options.writer(),
+    async runCommand(step: StepSpec, sink: CommandSink, signal: AbortSignal) {
+      const mounts = await Promise.all(step.mounts.map((mount) => jobMount(mount, options)))
+      const { args, env, cwd, user, epoch } = step
+      const layers = await options.layerFiles(step.layers)
+      const job: Job = { args, env, cwd, user, epoch, mounts, layers, limits: LIMITS }
+      return runInWorker(options.workerFile, job, sink, signal)
+    },
+  })
+}
+
+async function jobMount(mount: StepMount, options: WasiOptions): Promise<JobMount> {
+  switch (mount.type) {
+    case 'tmpfs':
+    case 'secret':
+      return mount
+    case 'bind': {
+      const { type, target, path, readonly } = mount
+      return { type, target, path, readonly, layers: await options.layerFiles(mount.source.layers) }
+    }
+    default:
+      throw new TsboxError(
+        'E_WASI_MOUNT',
+        `run a WebAssembly program: not supported there: mount of type "${mount.type}"`,
+      )
+  }
+}
