@@ -65,7 +65,8 @@ export class Lease {
     const file = this.#place.path('leases', this.name)
     withStorageErrors('write lease', file, () => {
       this.#fd ??= this.#open(file)
-      writeSync(this.#fd, line)
+      // A line of its own even behind one that a full disk cut.
+      writeSync(this.#fd, `\n${line}`)
     })
     // The pin is written, now look for the collector; the collector claims, then reads pins: one of us sees the other.
     waitForClaim(this.#place.path(...GC_CLAIM))
@@ -108,6 +109,8 @@ export class Lease {
   }
 }
 
+const PIN = /^(?:(manifest|blob|layer)(?= sha256:[0-9a-f]{64}$)|(snapshot)(?= [a-z]+\/[0-9a-f]{16}$)) (.*)$/
+
 /** Pins of all leases whose process lives. */
 export function livePins(place: Place): Pin[] {
   const pins: Pin[] = []
@@ -115,8 +118,8 @@ export function livePins(place: Place): Pin[] {
     // A last line without an end was not yet returned from: its holder will look again.
     const lines = readText(place.path('leases', name)).split('\n').slice(0, -1)
     for (const line of lines) {
-      const [kind, id] = line.split(' ') as [PinKind, string]
-      pins.push({ kind, id })
+      const m = PIN.exec(line)
+      if (m) pins.push({ kind: (m[1] ?? m[2]) as PinKind, id: m[3]! })
     }
   }
   return pins
