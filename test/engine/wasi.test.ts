@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -221,7 +221,6 @@ test('a large file crosses whole', async () => {
 test('no link and no path leads a guest to the machine’s files', async () => {
   const canary = join(dir, 'canary')
   writeFileSync(canary, 'secret of the machine')
-  const before = readdirSync(dir)
   const up = '../'.repeat(20) + canary.slice(1)
   const links = storeLayer([
     linkAt('abs', canary),
@@ -236,7 +235,7 @@ test('no link and no path leads a guest to the machine’s files', async () => {
   })
   const ran = await runStep({ layers: [links, program] })
   assert.equal(ran.exitCode, 0, `call ${ran.exitCode} had another result`)
-  assert.deepEqual(readdirSync(dir).length, before.length)
+  assert.equal(readFileSync(canary, 'utf8'), 'secret of the machine')
   assert.ok(!existsSync(join(dir, 'made')))
 })
 

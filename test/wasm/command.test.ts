@@ -171,12 +171,7 @@ test('mounts: tmpfs, secret and bind show, and never enter the layer', async () 
   ]
   const ran = await runGuest(
     (g) => {
-      g.cat('run/secrets/key')
-        .cat('bound/in')
-        .cat('linked')
-        .cat('file')
-        .writeFile('tmp/x/f', 'scratch')
-        .cat('tmp/x/f')
+      g.cat('run/secrets/key').cat('bound/in').cat('linked').cat('file').writeFile('tmp/x/f', 'scratch').cat('tmp/x/f')
       g.writeFile('file', '2').cat('file')
       g.openFails(E.ROFS, 'bound/new', O.CREAT).openFails(E.ROFS, 'bound/in').openFails(E.ROFS, 'run/secrets/key')
       g.expect(E.ROFS, 'path_unlink_file', 3, ...g.text('bound/in'))
