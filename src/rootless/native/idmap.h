@@ -1,0 +1,12 @@
+/* Ids of the agent's user namespace. */
+#ifndef TSBOX_IDMAP_H
+#define TSBOX_IDMAP_H
+
+#include "frame.h"
+
+enum map_method { MAP_SINGLE = 0, MAP_NEWIDMAP = 1, MAP_DIRECT = 2 };
+
+/* Enters a new user namespace with the maps that the START frame asks for, as its root, and a new mount namespace. */
+int enter_namespaces(struct cursor *start, struct failure *f);
+
+#endif

@@ -1,0 +1,269 @@
+/*
+ * pid 1 of a step: makes the mounts, forks the payload, then reaps what becomes its child, passes signals on to the
+ * payload, answers the emulation's notifications, and ends everything when the payload ends.
+ *
+ * Invariants: it dies with the worker (the death signal reaches pid 1 because it comes from an outer pid namespace,
+ * pid_namespaces(7)), and its own end kills whatever is left in the namespace. It is single-threaded and keeps all
+ * capabilities, which is also what keeps the payload from tracing it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emulate.h"
+#include "kernel.h"
+#include "site.h"
+#include "step.h"
+
+struct init {
+	const struct init_args *args;
+	struct site site;
+	struct failure failure;
+	struct reader in;
+	struct writer out;
+	struct terminal terminal;
+	pid_t payload;
+	/* Children's ends; the payload's status pipe until its exec; the emulation's listener. */
+	int children, status, listener;
+	struct emu *emu;
+	bool started, ended;
+	int exit_status;
+};
+
+static _Noreturn void abandon(struct init *in)
+{
+	w_failure(&in->out, &in->failure);
+	_exit(0);
+}
+
+/* Descriptors of the host's files that the mounts needed: the payload could not reach them, but none shall be left. */
+static void close_leftovers(const struct site *s, int first, int last)
+{
+	for (int fd = first; fd < last; fd++) {
+		bool kept = fd == s->upper || fd == s->owners;
+		for (size_t i = 0; i < s->lower_count; i++)
+			kept |= fd == s->lower_owners[i];
+		if (!kept)
+			close(fd);
+	}
+}
+
+static void make_container(struct init *in)
+{
+	const struct init_args *a = in->args;
+	struct cursor plan = a->plan;
+	int first = dup(a->ctl);
+
+	close(first);
+	in->site = (struct site){.f = &in->failure,
+		.world = a->world,
+		.ctl = &in->out,
+		.own_net = a->own_net,
+		.tty = a->stdio == STDIO_TTY,
+		.root_path = a->root_path,
+		.root = -1,
+		.scratch = -1,
+		.upper = -1,
+		.owners = -1};
+	if (plan_execute(&in->site, &plan) < 0)
+		abandon(in);
+	int last = dup(a->ctl);
+	close_leftovers(&in->site, first, last + 1);
+	in->terminal = (struct terminal){-1, -1};
+	if (a->stdio != STDIO_TTY)
+		return;
+	if (terminal_open(&in->terminal, &in->failure) < 0)
+		abandon(in);
+	if (fd_send(a->pass, in->terminal.master) < 0) {
+		fail(&in->failure, "pass terminal", "%s", "");
+		abandon(in);
+	}
+	close(a->pass);
+}
+
+static void start_emulation(struct init *in, struct payload *p)
+{
+	struct emu_config config = {.uid = p->uid,
+		.gid = p->gid,
+		.groups = p->groups,
+		.ngroups = p->group_count,
+		.upper_fd = in->site.upper,
+		.owners_fd = in->site.owners,
+		.lower_owners = in->site.lower_owners,
+		.lower_count = in->site.lower_count};
+
+	config.flags = p->emulate_flags = p->no_new_privs ? EMU_NO_SETID_EXEC : 0;
+	int result = emu_init(&in->emu, &config);
+	if (result < 0) {
+		fail_with(&in->failure, -result, "emulate ids", "");
+		abandon(in);
+	}
+}
+
+static void start_payload(struct init *in, const struct frame *frame)
+{
+	const struct init_args *a = in->args;
+	struct payload p = {.tty = a->stdio == STDIO_TTY, .world = a->world};
+	int status[2];
+
+	if (!payload_parse(frame, &p)) {
+		fail_with(&in->failure, EBADMSG, "exec", "malformed");
+		abandon(in);
+	}
+	p.emulate = p.emulate && a->world->single;
+	for (int i = 0; i < 3; i++)
+		p.std[i] = p.tty ? in->terminal.slave : a->std[i];
+	if (p.tty)
+		terminal_resize(in->terminal.master, p.columns, p.rows);
+	if (p.emulate)
+		start_emulation(in, &p);
+	if (pipe2(status, O_CLOEXEC) < 0 || (in->payload = fork()) < 0) {
+		fail(&in->failure, "fork", "%s", "");
+		abandon(in);
+	}
+	p.status = status[1];
+	if (in->payload == 0)
+		payload_main(&p);
+	close(status[1]);
+	in->status = status[0];
+	/* From here on only the payload holds them: their ends are seen outside. */
+	for (int i = 0; i < 3; i++)
+		if (a->std[i] > 2)
+			close(a->std[i]);
+	close(in->terminal.slave);
+	close(in->terminal.master);
+}
+
+static void attach_listener(struct init *in, int number)
+{
+	AUTO_FD pidfd = k_pidfd_open(in->payload);
+	int listener = pidfd < 0 ? -1 : k_pidfd_getfd(pidfd, number), result;
+
+	if (listener < 0 || (result = emu_attach(in->emu, listener)) < 0) {
+		fail(&in->failure, "emulate ids", "listener");
+		abandon(in);
+	}
+	in->listener = listener;
+}
+
+/* The payload's word before its exec: a listener, a failure, or (end of file) that it executes. */
+static void hear_status(struct init *in)
+{
+	struct payload_status status;
+
+	if (read_exact(in->status, &status, sizeof status) == 1) {
+		if (status.listener >= 0) {
+			attach_listener(in, status.listener);
+			return;
+		}
+		in->failure = status.failure;
+		abandon(in);
+	}
+	close(in->status);
+	in->status = -1;
+	in->started = true;
+	w_empty(&in->out, FR_STARTED);
+}
+
+static void reap(struct init *in)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	(void)!read(in->children, &info, sizeof info);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == in->payload) {
+			in->ended = true;
+			in->exit_status = status;
+		}
+}
+
+static void hear_worker(struct init *in)
+{
+	struct frame frame;
+
+	if (reader_fill(&in->in) <= 0)
+		_exit(0);
+	while (reader_ready(&in->in) && reader_next(&in->in, &frame)) {
+		struct cursor c = cursor_of(&frame);
+		if (frame.type == FR_SIGNAL && in->started && !in->ended)
+			kill(in->payload, (int)c_u32(&c));
+	}
+}
+
+static void serve(struct init *in)
+{
+	/* An end is only looked at once the exec is known to have worked or not. */
+	while (!in->ended || in->status >= 0) {
+		struct pollfd set[] = {{.fd = in->args->ctl, .events = POLLIN},
+			{.fd = in->status, .events = POLLIN},
+			{.fd = in->listener, .events = POLLIN},
+			{.fd = in->children, .events = POLLIN}};
+		if (poll(set, ARRAY_LEN(set), -1) < 0)
+			continue;
+		if (set[1].revents)
+			hear_status(in);
+		if (set[2].revents & POLLIN) {
+			if (emu_handle(in->emu) < 0)
+				in->listener = -1;
+		} else if (set[2].revents)
+			in->listener = -1;
+		if (set[3].revents)
+			reap(in);
+		if (set[0].revents)
+			hear_worker(in);
+	}
+}
+
+/* Processes that wait for the emulation's answer die all the same: SIGKILL ends the waiting. */
+static void end_rest(struct init *in)
+{
+	kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno != ECHILD)
+		;
+	int result = in->emu ? emu_finish(in->emu) : 0;
+	if (result < 0) {
+		fail_with(&in->failure, -result, "record owners", "");
+		abandon(in);
+	}
+	w_begin(&in->out, FR_EXIT);
+	w_u8(&in->out, WIFSIGNALED(in->exit_status) ? EXIT_SIGNAL : EXIT_CODE);
+	w_u32(&in->out, (uint32_t)(WIFSIGNALED(in->exit_status) ? WTERMSIG(in->exit_status) : WEXITSTATUS(in->exit_status)));
+	w_end(&in->out);
+	w_flush(&in->out);
+}
+
+_Noreturn void init_main(const struct init_args *args)
+{
+	struct init in = {.args = args, .status = -1, .listener = -1};
+	struct frame frame;
+	sigset_t child;
+
+	die_with_parent(0);
+	writer_init(&in.out, args->ctl);
+	reader_init(&in.in, args->ctl);
+	make_container(&in);
+	w_empty(&in.out, FR_READY);
+	if (!reader_next(&in.in, &frame) || frame.type != FR_EXEC)
+		_exit(0);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	in.children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (in.children < 0) {
+		fail(&in.failure, "signalfd", "%s", "");
+		abandon(&in);
+	}
+	start_payload(&in, &frame);
+	serve(&in);
+	end_rest(&in);
+	_exit(0);
+}

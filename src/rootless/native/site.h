@@ -1,0 +1,68 @@
+/*
+ * A container's mounts, while they are made: in the new mount namespace, before the pivot. Paths of the container are
+ * resolved as if its root were `/` (openat2's RESOLVE_IN_ROOT) and mounts go through the descriptor found, so that no
+ * link in an image leads out.
+ */
+#ifndef TSBOX_SITE_H
+#define TSBOX_SITE_H
+
+#include "frame.h"
+#include "worker.h"
+
+enum { TREES_MAX = 64 };
+
+struct site {
+	struct failure *f;
+	const struct world *world;
+	/* Messages to the worker: mount points that were made. */
+	struct writer *ctl;
+	bool own_net, tty;
+	/* Host directory on which the root is mounted. */
+	const char *root_path;
+	int root;
+	/* A tmpfs for what has no place of its own: files in memory, trees, an empty directory. */
+	int scratch;
+	unsigned scratch_names;
+	int trees[TREES_MAX];
+	unsigned tree_count;
+	/* For the recording of owners: see emulate.h. -1 where there is none. */
+	int upper, owners;
+	int *lower_owners;
+	size_t lower_count;
+};
+
+/* target.c: O_PATH descriptors of container paths; -1 and errno (find) or a failure (the others). */
+int target_find(const struct site *s, const char *path);
+enum target_kind { TARGET_DIR, TARGET_FILE };
+/* Makes what is missing and tells the worker, who takes it away after the step. */
+int target_mount_point(struct site *s, const char *path, enum target_kind kind);
+/* A directory that stays. *made says if it is new. */
+int target_make_dir(struct site *s, const char *path, bool *made);
+
+/* mount.c: detached mounts and where they go */
+struct tmpfs_options {
+	uint64_t size;
+	uint32_t mode, uid, gid;
+	unsigned attrs;
+};
+int mount_tmpfs(struct site *s, const struct tmpfs_options *o);
+/* A file system without options; -1 and errno. */
+int mount_plain(const char *fstype, unsigned attrs);
+/* Copy of the mount at a path: -1 and errno. `path` "" means dirfd itself. */
+int mount_clone(int dirfd, const char *path, bool recursive);
+int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
+/* Consumes `mount`. */
+int mount_attach(struct site *s, int mount, int target, const char *what);
+int mount_at(struct site *s, int mount, const char *path, enum target_kind kind);
+int mount_readonly(struct site *s, int mount, bool recursive, const char *what);
+/* Empty read-only directory, or /dev/null. */
+int mount_nothing(struct site *s, bool directory);
+int scratch_open(struct site *s);
+
+/* dev.c */
+int make_dev(struct site *s, const char *path, uint64_t shm_size);
+
+/* plan.c: executes the ops, pivots, and sends the files asked for. */
+int plan_execute(struct site *s, struct cursor *plan);
+
+#endif

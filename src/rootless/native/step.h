@@ -1,0 +1,96 @@
+/*
+ * A running step.
+ *
+ *   Node ═ lane ═ worker ═ ctl ═ init (pid 1 of the step) ── payload
+ *                   ╚═ stdin, stdout, stderr pipes or the terminal's master ═╝
+ *
+ * The worker stays outside and moves bytes; the init makes the mounts, then reaps and passes signals on. The payload
+ * can reach neither: the worker is in another pid namespace, the init has more capabilities than it (ptrace(2)).
+ */
+#ifndef TSBOX_STEP_H
+#define TSBOX_STEP_H
+
+#include <poll.h>
+
+#include "frame.h"
+#include "worker.h"
+
+enum stdio_mode { STDIO_FRAMES = 0, STDIO_INHERIT = 1, STDIO_TTY = 2 };
+enum exit_kind { EXIT_CODE = 0, EXIT_SIGNAL = 1 };
+
+/* What the clone hands to the new init. Descriptors are -1 where there is none. */
+struct init_args {
+	const struct world *world;
+	/* The RUN frame, after what the worker took from it. */
+	struct cursor plan;
+	const char *root_path;
+	bool own_net;
+	enum stdio_mode stdio;
+	int ctl;
+	/* The payload's 0, 1, 2. */
+	int std[3];
+	/* Takes the terminal's master out. */
+	int pass;
+};
+
+/* worker's side */
+void request_run(const struct frame *frame, struct reader *lane, struct writer *out, const struct world *world);
+/* pid 1 of the step */
+_Noreturn void init_main(const struct init_args *args);
+
+/* payload.c */
+struct payload {
+	const char **argv, **envp, *cwd;
+	uint32_t uid, gid, umask;
+	uint32_t *groups, group_count;
+	uint64_t caps;
+	bool no_new_privs, emulate;
+	uint32_t emulate_flags;
+	struct {
+		uint32_t resource;
+		uint64_t soft, hard;
+	} limits[16];
+	uint32_t limit_count;
+	const uint8_t *seccomp;
+	uint32_t seccomp_len;
+	uint32_t columns, rows;
+	/* Set by init: the pipe for what goes wrong, 0/1/2, and the given RLIMIT_NOFILE. */
+	int status, std[3];
+	bool tty;
+	const struct world *world;
+};
+/* False for a malformed one; pointers lead into the frame. */
+bool payload_parse(const struct frame *f, struct payload *p);
+/* What comes through the status pipe before the exec closes it. */
+struct payload_status {
+	/* The number of the emulation's listener; -1: a failure; -2: a note (nested emulation). */
+	int listener;
+	struct failure failure;
+};
+_Noreturn void payload_main(const struct payload *p);
+
+/* tty.c */
+struct terminal {
+	int master, slave;
+};
+int terminal_open(struct terminal *t, struct failure *f);
+void terminal_resize(int master, uint32_t columns, uint32_t rows);
+int fd_send(int socket, int fd);
+int fd_receive(int socket);
+
+/* Moves bytes between this process's 0 and 1 and a master. */
+struct relay {
+	int master;
+	bool reads_input;
+	struct {
+		uint8_t data[16384];
+		size_t start, end;
+	} in, out;
+};
+/* Fills three entries; fd is -1 where nothing is wanted. */
+void relay_poll(const struct relay *r, struct pollfd set[3]);
+void relay_move(struct relay *r, const struct pollfd set[3]);
+/* After the payload's end: what the master still holds. */
+void relay_drain(struct relay *r);
+
+#endif

@@ -1,0 +1,18 @@
+/* A worker serves the requests of one lane, one after another. */
+#ifndef TSBOX_WORKER_H
+#define TSBOX_WORKER_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+
+/* What every request may want to know. */
+struct world {
+	/* One id is mapped: owners are recorded beside the files. */
+	bool single;
+	/* RLIMIT_NOFILE as it was given to the helper. */
+	struct rlimit nofile;
+};
+
+_Noreturn void worker_main(int lane, const struct world *world);
+
+#endif
