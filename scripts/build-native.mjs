@@ -38,7 +38,9 @@ function works([command, flags], scratch) {
  */
 export function buildNative({ force = false, outdir = join(root, 'dist'), log = (_line) => {} } = {}) {
   const dir = join(root, 'src/rootless/native')
-  const names = readdirSync(dir).sort()
+  const names = readdirSync(dir)
+    .filter((n) => /\.[ch]$/.test(n))
+    .sort()
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)))
   for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(dir, name)))
   const key = `${process.arch} ${hash.digest('hex')}`
