@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -131,7 +130,12 @@ static void reply(struct emu *emu, uint64_t id, int64_t result) {
     ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-static int handle_one(struct emu *emu) {
+/*
+ * One call, then back to init's poll: whoever was answered runs first anyway.
+ * After POLLIN this never blocks: a caller that was killed meanwhile takes its
+ * call away but not the count that RECV waits for (seccomp_notify_recv).
+ */
+int emu_handle(struct emu *emu) {
     struct seccomp_notif request;
     memset(&request, 0, sizeof request); /* the kernel insists */
     if (ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
@@ -147,22 +151,6 @@ static int handle_one(struct emu *emu) {
     emu_handler *handler = emu_handler_of(call.nr);
     /* pid 0: a process that is not in our pid namespace. */
     reply(emu, call.id, handler && call.pid > 0 ? handler(&call) : EMU_CONTINUE);
-    return 0;
-}
-
-/* Answers before init looks at its other descriptors again. */
-#define BURST 32
-
-int emu_handle(struct emu *emu) {
-    struct pollfd ready = {.fd = emu->listener, .events = POLLIN};
-    for (int i = 0; i < BURST; i++) {
-        /* RECV blocks when nothing is pending (a killed caller takes its call away). */
-        if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLIN))
-            return 0;
-        int error = handle_one(emu);
-        if (error < 0)
-            return error;
-    }
     return 0;
 }
 

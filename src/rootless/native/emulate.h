@@ -81,8 +81,8 @@ int emu_install_filter(unsigned flags, bool *faked);
 int emu_attach(struct emu *emu, int listener);
 
 /*
- * Answer what is pending on the listener. Returns 0, or -errno when the
- * listener itself is unusable (stop polling it).
+ * Answer one pending call; due after each POLLIN, and only then. Returns 0, or
+ * -errno when the listener itself is unusable (stop polling it).
  */
 int emu_handle(struct emu *emu);
 
