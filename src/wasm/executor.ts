@@ -12,19 +12,14 @@ export interface WasiStep {
   cwd: string
   user: string
   mounts: readonly { type: string; target: string }[]
-  /** Seconds: fixes the clock and the random numbers. */
-  epoch?: number | undefined
 }
 
 /** A merged view of the step's root. */
 export interface StepTree {
   lstat(path: string): Entry | undefined
   readdir(path: string): readonly string[]
-  readFiles(
-    paths: readonly string[],
-    onFile: (path: string) => void,
-    onData: (chunk: Uint8Array) => void,
-  ): Promise<void>
+  /** Content of a file, in pieces. */
+  stream(path: string): AsyncIterable<Uint8Array>
 }
 
 /** A new layer; {@link WasiExecutor.run} commits or aborts it. */
@@ -42,6 +37,8 @@ export interface CommandSink extends EntrySink {
 /** What the executor is given. */
 export interface WasiExecutorOptions<Step, Layer> {
   writer(): LayerSink<Layer>
+  /** The epoch that all steps have: it fixes their clock and their random numbers, and so belongs in their keys. */
+  epoch: number | undefined
   /**
    * Runs a step's command somewhere that can be ended from outside, and resolves with its exit code when the sink has
    * everything; rejects with the signal's reason when aborted.
@@ -55,19 +52,18 @@ const HOST_VERSION = 1
 /** Runs steps whose program is a WASI module, without namespaces, processes or privileges. */
 export class WasiExecutor<Step extends WasiStep, Layer> {
   readonly id = 'wasi'
+  /**
+   * What beside a step itself decides its result. The module's digest is not in it: the root's layers are in the key
+   * already.
+   */
+  readonly keySalt: string
   readonly #options: WasiExecutorOptions<Step, Layer>
 
   constructor(options: WasiExecutorOptions<Step, Layer>) {
     this.#options = options
-  }
-
-  /**
-   * What beside the step itself decides its result, for cache keys. The module's digest is not in it: the root's layers
-   * are in the key already.
-   */
-  cacheSalt(step: WasiStep): string {
-    const policy = step.epoch === undefined ? 'clock=real,random=real' : `clock=virtual@${step.epoch},random=seeded`
-    return `${this.id}/${HOST_VERSION},${policy}`
+    const { epoch } = options
+    const policy = epoch === undefined ? 'clock=real,random=real' : `clock=virtual@${epoch},random=seeded`
+    this.keySalt = `${HOST_VERSION},${policy}`
   }
 
   /**
@@ -120,15 +116,12 @@ function metadataOnly(root: StepTree): LowerDir {
 async function headOf(root: StepTree, path: string): Promise<Uint8Array> {
   const head = new Uint8Array(8)
   let have = 0
-  await root.readFiles(
-    [path],
-    () => {},
-    (chunk) => {
-      const part = chunk.subarray(0, head.length - have)
-      head.set(part, have)
-      have += part.length
-    },
-  )
+  for await (const chunk of root.stream(path)) {
+    const part = chunk.subarray(0, head.length - have)
+    head.set(part, have)
+    have += part.length
+    if (have === head.length) break
+  }
   return head.subarray(0, have)
 }
 
