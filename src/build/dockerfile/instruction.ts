@@ -1,5 +1,6 @@
 import type { EscapeToken, Heredoc, LineRange, ParseWarning } from './ast.js'
 import type { Directives } from './directive.js'
+import type { Mount } from './mount.js'
 
 /** What every instruction has. Words are unexpanded unless the field says otherwise: see `expandInstruction`. */
 interface Common {
@@ -76,11 +77,8 @@ export interface RunInstruction extends Common {
   /** Empty shell form with heredocs: the heredoc is the script. */
   command: CommandForm
   heredocs: Heredoc[]
-  /**
-   * Values of `--mount`: `parseMount(spec, expand)` gives the mount once variables are known. `from` is the stage, image
-   * or named context it reads (never expanded), `''` where it reads none.
-   */
-  mounts: { spec: string; from: string }[]
+  /** Only `spec` and `from` are known before `expandInstruction`. */
+  mounts: Mount[]
   /** `''` where the flag is absent. */
   network: '' | 'default' | 'none' | 'host'
   security: '' | 'sandbox' | 'insecure'
@@ -150,7 +148,7 @@ export interface VolumeInstruction extends Common {
 
 export interface ExposeInstruction extends Common {
   type: 'expose'
-  /** Words; each may expand to several: `parsePorts(expandWords(…))`. */
+  /** Sorted words, each may expand to several; `parsePorts` reads them after expansion. */
   ports: string[]
 }
 
