@@ -12,6 +12,8 @@ export interface WasiStep {
   cwd: string
   user: string
   mounts: readonly { type: string; target: string }[]
+  /** Seconds: fixes the clock and the random numbers, else they are the machine's. */
+  epoch?: number | undefined
 }
 
 /** A merged view of the step's root. */
@@ -37,8 +39,6 @@ export interface CommandSink extends EntrySink {
 /** What the executor is given. */
 export interface WasiExecutorOptions<Step, Layer> {
   writer(): LayerSink<Layer>
-  /** The epoch that all steps have: it fixes their clock and their random numbers, and so belongs in their keys. */
-  epoch: number | undefined
   /**
    * Runs a step's command somewhere that can be ended from outside, and resolves with its exit code when the sink has
    * everything; rejects with the signal's reason when aborted.
@@ -53,17 +53,14 @@ const HOST_VERSION = 1
 export class WasiExecutor<Step extends WasiStep, Layer> {
   readonly id = 'wasi'
   /**
-   * What beside a step itself decides its result. The module's digest is not in it: the root's layers are in the key
-   * already.
+   * The module's digest is not in it, because the root's layers are in the key already; nor is the time, which as for
+   * any step is that of its first execution.
    */
-  readonly keySalt: string
+  readonly keySalt = `wasi/${HOST_VERSION}`
   readonly #options: WasiExecutorOptions<Step, Layer>
 
   constructor(options: WasiExecutorOptions<Step, Layer>) {
     this.#options = options
-    const { epoch } = options
-    const policy = epoch === undefined ? 'clock=real,random=real' : `clock=virtual@${epoch},random=seeded`
-    this.keySalt = `${HOST_VERSION},${policy}`
   }
 
   /**

@@ -72,16 +72,14 @@ class MemoryWriter implements LayerWriter {
 
 interface Setup {
   layers: LayerFiles[]
-  epoch?: number | undefined
   step?: Partial<StepSpec>
   writer?: MemoryWriter
   signal?: AbortSignal
   onOutput?(): void
 }
 
-async function runStep({ layers, step = {}, writer = new MemoryWriter(), signal, onOutput, ...more }: Setup) {
-  const epoch = 'epoch' in more ? more.epoch : 100
-  const executor = createWasiExecutor({ workerFile, epoch, writer: () => writer, layerFiles: async () => layers })
+async function runStep({ layers, step = {}, writer = new MemoryWriter(), signal, onOutput }: Setup) {
+  const executor = createWasiExecutor({ workerFile, writer: () => writer, layerFiles: async () => layers })
   const spec: StepSpec = {
     layers: [],
     args: ['/main.wasm'],
@@ -91,6 +89,7 @@ async function runStep({ layers, step = {}, writer = new MemoryWriter(), signal,
     mounts: [],
     network: 'default',
     extraHosts: [],
+    epoch: 100,
     ...step,
   }
   const out = { stdout: '', stderr: '' }
@@ -204,7 +203,7 @@ test('with an epoch a step repeats itself byte for byte', async () => {
   assert.equal(once.writer.entries[0]?.text?.length, 32)
   assert.equal(once.writer.entries[0]?.mtime, 100)
   assert.deepEqual(once.writer.entries, again.writer.entries)
-  const free = await runStep({ layers: [program], epoch: undefined })
+  const free = await runStep({ layers: [program], step: { epoch: undefined } })
   assert.notDeepEqual(once.writer.entries, free.writer.entries)
 })
 
@@ -303,7 +302,6 @@ for (const [args, answer] of accepted)
     }
     const executor = createWasiExecutor({
       workerFile,
-      epoch: 7,
       writer: () => new MemoryWriter(),
       layerFiles: async () => layers,
     })
@@ -313,9 +311,3 @@ for (const [args, answer] of accepted)
     else assert.equal(await asked, answer)
     lower.close()
   })
-
-test('the key of a step names how the guest sees time and chance', () => {
-  const salt = (epoch: number | undefined) =>
-    createWasiExecutor({ workerFile, epoch, writer: () => new MemoryWriter(), layerFiles: async () => [] }).keySalt
-  assert.equal(new Set([salt(undefined), salt(0), salt(1)]).size, 3)
-})

@@ -10,8 +10,6 @@ export interface WasiOptions {
   /** The bundle of worker.ts. */
   workerFile: string
   writer(): LayerWriter
-  /** Seconds (SOURCE_DATE_EPOCH): fixes the steps' clock and random numbers. */
-  epoch: number | undefined
   /** Makes the layers readable as plain tars and says where they are, base first. */
   layerFiles(layers: readonly Layer[]): Promise<LayerFiles[]>
 }
@@ -22,13 +20,12 @@ const LIMITS = { memoryBytes: 2 * GIB, fileBytes: 2 * GIB }
 /** The executor of steps whose program is a WASI module, each in a thread of this process. */
 export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec, Layer> {
   return new WasiExecutor<StepSpec, Layer>({
-    epoch: options.epoch,
     writer: () => options.writer(),
     async runCommand(step: StepSpec, sink: CommandSink, signal: AbortSignal) {
       const mounts = await Promise.all(step.mounts.map((mount) => jobMount(mount, options)))
-      const { args, env, cwd, user } = step
+      const { args, env, cwd, user, epoch } = step
       const layers = await options.layerFiles(step.layers)
-      const job: Job = { args, env, cwd, user, epoch: options.epoch, mounts, layers, limits: LIMITS }
+      const job: Job = { args, env, cwd, user, epoch, mounts, layers, limits: LIMITS }
       return runInWorker(options.workerFile, job, sink, signal)
     },
   })

@@ -1,8 +1,9 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { LayerTree } from '../../layer/layer-tree.js'
 import type { SparseExtent } from '../../layer/tar-header.js'
 import type { ReadAt } from '../../layer/tar-reader.js'
 import { decodeToc } from '../../layer/toc.js'
+import { BlobReader } from '../../store/blobs.js'
 import type { LowerDir } from '../../wasm/vfs/lower.js'
 
 /** A layer as another thread finds it: an uncompressed tar and its encoded table of contents. */
@@ -18,24 +19,26 @@ export interface LayerFiles {
  */
 export function tarLower(layers: readonly LayerFiles[]): LowerDir & { close(): void } {
   const tree = new LayerTree(layers.map(({ tocPath }) => decodeToc(readFileSync(tocPath))))
-  const fds: number[] = []
-  const fdOf = (index: number) => (fds[index] ??= openSync(layers[index]!.tarPath, 'r'))
+  const readers: BlobReader[] = []
+  const readerOf = (index: number) => {
+    readers[index] ??= new BlobReader(openSync(layers[index]!.tarPath, 'r'))
+    return readers[index]
+  }
   return {
     readdir: (path) => tree.readdir(path),
     lstat: (path) => tree.lstat(path),
     pread(path, offset, length) {
       const at = tree.locate(path)
       if (!at || at.offset < 0) return new Uint8Array(0)
-      const fd = fdOf(at.layerIndex)
+      const { readAt } = readerOf(at.layerIndex)
       const wanted = Math.max(0, Math.min(length, at.entry.size - offset))
-      const read: ReadAt = (into, position) => readSync(fd, into, 0, into.length, position)
       const bytes = new Uint8Array(wanted)
-      if (!at.sparse) return bytes.subarray(0, read(bytes, at.offset + offset))
-      fillSparse(read, { tarOffset: at.offset, extents: at.sparse }, bytes, offset)
+      if (!at.sparse) return bytes.subarray(0, readAt(bytes, at.offset + offset))
+      fillSparse(readAt, { tarOffset: at.offset, extents: at.sparse }, bytes, offset)
       return bytes
     },
     close() {
-      for (const fd of fds) if (fd !== undefined) closeSync(fd)
+      for (const reader of readers) reader?.close()
     },
   }
 }
