@@ -1,22 +1,35 @@
+import { TsboxError } from '../../base/error.js'
+
 /** One step of a pattern: a run of stars, then what must follow them. */
 type Piece = { star: boolean; chunk: string[] }
 
-/** A pattern that matches nothing because it is malformed. @see Go path/filepath.ErrBadPattern */
-export class BadPattern extends Error {
-  constructor() {
-    super('syntax error in pattern')
-    this.name = 'BadPattern'
-  }
-}
+/** Thrown inside for a malformed pattern; what leaves this file names the pattern. */
+class BadPattern extends Error {}
 
 /**
  * Go's `filepath.Match` on Unix: the whole name must match. `*` and `?` don't match `/`; `[a-c]`, `[^x]` and `\` have
  * their meaning.
  *
- * @throws BadPattern for a pattern that is malformed as far as it was looked at, as Go does
+ * @throws TsboxError E_PATTERN for a malformed pattern, whether or not it got that far
  * @see https://pkg.go.dev/path/filepath#Match
  */
 export function matchGlob(pattern: string, name: string): boolean {
+  try {
+    return match(pattern, name)
+  } catch (err) {
+    if (!(err instanceof BadPattern)) throw err
+    throw new TsboxError('E_PATTERN', `wildcard: syntax error in pattern "${pattern}"`, {
+      hint: 'close the [ or write \\[ for the character itself',
+    })
+  }
+}
+
+/** Throws what {@link matchGlob} would. */
+export function checkGlob(pattern: string): void {
+  matchGlob(pattern, '.')
+}
+
+function match(pattern: string, name: string): boolean {
   let rest = [...pattern]
   let text = [...name]
   while (rest.length > 0) {
@@ -39,11 +52,6 @@ export function matchGlob(pattern: string, name: string): boolean {
     return false
   }
   return text.length === 0
-}
-
-/** Throws BadPattern where {@link matchGlob} could. */
-export function checkGlob(pattern: string): void {
-  matchGlob(pattern, '.')
 }
 
 function nextPiece(pattern: string[]): Piece & { after: string[] } {

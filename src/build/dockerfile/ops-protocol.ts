@@ -1,5 +1,6 @@
 import { TsboxError } from '../../base/error.js'
-import { IgnoreMatcher, parseIgnoreFile } from '../context/ignore.js'
+import { IgnoreMatcher } from '../context/ignore.js'
+import { parseIgnoreFile } from '../context/ignore-file.js'
 import { dumpTree } from './dump.js'
 import type { SourceFile } from './fault.js'
 import type { Stage } from './instruction.js'
