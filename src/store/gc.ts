@@ -213,6 +213,18 @@ function tidy(store: Store, lease: Lease): void {
   }
   removeEmptyDirs(namesIn(path('diffids')).map((mode) => path('diffids', mode)))
   removeEmptyDirs([path('blobs', 'sha256')])
-  const folders = ['blobs', 'snapshots', 'diffids', 'tocs', 'images', 'cache', 'mounts', 'containers', 'sums', 'tmp']
+  const folders = [
+    'blobs',
+    'snapshots',
+    'diffids',
+    'tocs',
+    'images',
+    'cache',
+    'mounts',
+    'containers',
+    'sums',
+    'tmp',
+    'leases',
+  ]
   removeEmptyDirs(folders.map((name) => path(name)))
 }
