@@ -1,7 +1,9 @@
 // Bundles the tests and runs them with Node's own runner: `node scripts/test.mjs [--long] [--only TEXT] [runner options]`.
-// --only runs the files whose path contains TEXT.
+// --only runs the files whose path contains TEXT. Skipped tests are listed at the end with what to install for them;
+// TSBOX_MUST_WORK=1 makes a skipped test a failure.
 import { spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import esbuild from 'esbuild'
 import { filesBelow, nodeBundle, root } from './bundle.mjs'
@@ -26,15 +28,31 @@ await esbuild.build({
   sourcemap: 'inline',
   external: ['esbuild', 'wabt'],
 })
+
+const notes = mkdtempSync(join(tmpdir(), 'tsbox-test-'))
+const tap = join(notes, 'tap')
 const run = spawnSync(
   process.execPath,
   [
-    '--enable-source-maps',
-    '--test',
-    '--test-concurrency=2',
+    ...['--enable-source-maps', '--test', '--test-concurrency=2'],
+    ...['--test-reporter=tap', `--test-reporter-destination=${tap}`],
+    ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
     ...args,
     ...files.map((f) => join(outdir, f.replace(/\.ts$/, '.cjs'))),
   ],
   { stdio: 'inherit', cwd: root, env: { ...process.env, TSBOX_REPO: root } },
 )
+const skipped = existsSync(tap) ? [...readFileSync(tap, 'utf8').matchAll(/^ *ok \d+ - (.*?) # SKIP ?(.*)$/gm)] : []
+rmSync(notes, { recursive: true, force: true })
+const reasons = new Map()
+for (const [, name, why] of skipped) reasons.set(why, [...(reasons.get(why) ?? []), name])
+for (const [why, names] of reasons) {
+  console.error(`\nskipped ${names.length}: ${why || 'no reason given'}`)
+  for (const name of names.slice(0, 5)) console.error(`  - ${name}`)
+  if (names.length > 5) console.error(`  … and ${names.length - 5} more`)
+}
+if (skipped.length && process.env.TSBOX_MUST_WORK === '1') {
+  console.error(`\n${skipped.length} test(s) were skipped, and TSBOX_MUST_WORK=1 allows none`)
+  process.exit(1)
+}
 process.exit(run.status ?? 1)

@@ -178,7 +178,7 @@ class Planner {
         hint: 'declare the ARG above the first FROM and give it a value, or pass --build-arg',
       })
     const wanted = expandWord(stage.platform, lookup, options)
-    const platform = wanted === '' ? this.#options.platform : parsePlatform(wanted)
+    const platform = wanted === '' ? this.#options.platform : parsePlatform(wanted, this.#options.platform)
     const replaced = this.#options.namedContext(base)
     const parent = replaced ? undefined : this.#baseStage(index, base)
     if (parent !== undefined) return StageState.fromStage(await this.stage(parent))
@@ -266,7 +266,7 @@ class Planner {
     const lines = state.config.OnBuild ?? []
     delete state.config.OnBuild
     return lines.map((text) => ({
-      ...parseInstruction(text, { escape: this.#file.escape }),
+      ...parseInstruction(text),
       location: stage.location,
       onbuild: true,
     }))

@@ -1,48 +1,8 @@
 import { TsboxError } from '../../base/error.js'
+import { isId, parseGroup, parsePasswd } from '../../oci/user.js'
 import type { FileTree } from '../seams.js'
 import type { Owner } from './draft.js'
 import { resolveInTree } from './resolve.js'
-
-/** A line of passwd(5), as far as it matters here. */
-export interface PasswdEntry {
-  name: string
-  uid: number
-  gid: number
-  home: string
-  shell: string
-}
-
-/** A line of group(5). */
-export interface GroupEntry {
-  name: string
-  gid: number
-  members: string[]
-}
-
-/** Lines of passwd(5); broken ones are passed over, as libc does. */
-export function parsePasswd(text: string): PasswdEntry[] {
-  return fieldsOf(text, 7)
-    .filter((f) => isId(f[2]) && isId(f[3]))
-    .map((f) => ({ name: f[0]!, uid: Number(f[2]), gid: Number(f[3]), home: f[5] ?? '', shell: f[6] ?? '' }))
-}
-
-/** Lines of group(5); broken ones are passed over. */
-export function parseGroup(text: string): GroupEntry[] {
-  return fieldsOf(text, 3)
-    .filter((f) => isId(f[2]))
-    .map((f) => ({ name: f[0]!, gid: Number(f[2]), members: (f[3] ?? '').split(',').filter((m) => m !== '') }))
-}
-
-function fieldsOf(text: string, atLeast: number): string[][] {
-  return text
-    .split('\n')
-    .map((line) => line.trim().split(':'))
-    .filter((f) => f.length >= Math.min(atLeast, 3) && f[0] !== '' && !f[0]!.startsWith('#'))
-}
-
-function isId(text: string | undefined): text is string {
-  return text !== undefined && /^\d{1,10}$/.test(text) && Number(text) <= 0xffffffff
-}
 
 /**
  * Owner that `--chown=user[:group]` names; names are looked up in the root's own files, a lone number is both ids, a

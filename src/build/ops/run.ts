@@ -43,8 +43,13 @@ export class StepFailed extends TsboxError {
   }
 }
 
-/** The executor that runs the step: the first that accepts it. @throws TsboxError E_NO_EXECUTOR */
-export async function chooseExecutor(host: BuildHost, op: RunOp, root: FileTree): Promise<StepExecutor> {
+/** What the choice of an executor adds to the step's key. @throws TsboxError E_NO_EXECUTOR */
+export async function executorSalt(host: BuildHost, op: RunOp, root: FileTree): Promise<string> {
+  return (await chooseExecutor(host, op, root)).keySalt
+}
+
+/** The executor that runs the step: the first that accepts it. */
+async function chooseExecutor(host: BuildHost, op: RunOp, root: FileTree): Promise<StepExecutor> {
   const probe: StepSpec = { ...stepFields(op), layers: [], mounts: [] }
   for (const executor of host.executors) if (await executor.accepts(probe, root)) return executor
   throw new TsboxError('E_NO_EXECUTOR', `run step: no backend can execute it "${op.args.join(' ')}"`, {

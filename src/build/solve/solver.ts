@@ -3,7 +3,7 @@ import { hashOf, opKey } from '../graph/key.js'
 import { topological, type Vertex } from '../graph/vertex.js'
 import { copyLayer } from '../ops/copy.js'
 import { mkdirLayer } from '../ops/mkdir.js'
-import { chooseExecutor, type RunInputs, runLayer } from '../ops/run.js'
+import { executorSalt, type RunInputs, runLayer } from '../ops/run.js'
 import type { BuildHost, FileTree, Layer } from '../seams.js'
 import { VertexProgress } from './vertex-progress.js'
 
@@ -226,7 +226,8 @@ export class Solver {
   /** What the executor adds to the key; only an exec form can be anything but a step of the default one. */
   async #executorSalt(v: Vertex): Promise<string> {
     if (v.op.kind !== 'run' || v.op.shell) return ''
-    return (await chooseExecutor(this.#host, v.op, await this.tree(v.inputs[0]!))).keySalt
+    const root = await this.tree(v.inputs[0]!)
+    return executorSalt(this.#host, v.op, root)
   }
 
   #cached(v: Vertex, key: string): Layer | undefined {

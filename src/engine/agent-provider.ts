@@ -1,0 +1,104 @@
+import { TsboxError } from '../base/error.js'
+import { Agent, type AgentApi } from '../rootless/agent.js'
+import { HelperError } from '../rootless/error.js'
+import { type IdCandidate, idCandidates } from '../rootless/id-map.js'
+import type { IdMode } from '../rootless/plan.js'
+import type { Lease } from '../store/lease.js'
+import type { Store } from '../store/store.js'
+import { bootId } from '../util/identity.js'
+import { helperPath } from './helper.js'
+
+/** What is remembered of the mode that worked, so that a command that needs no helper needs no probe either. */
+interface KnownMode {
+  boot: string
+  /** The candidates as they were: another /etc/subuid asks for another look. */
+  candidates: string
+  mode: IdMode
+}
+
+/** Starts the helper when it is first needed, in the first id mode that this machine really grants. */
+export class AgentProvider {
+  readonly #store: Store
+  readonly #lease: Lease
+  readonly #env: Readonly<Record<string, string | undefined>>
+  readonly #wanted: 'auto' | IdMode
+  #agent: Promise<AgentApi> | undefined
+  #mode: Promise<IdMode> | undefined
+
+  constructor(store: Store, lease: Lease, env: Readonly<Record<string, string | undefined>>, wanted: 'auto' | IdMode) {
+    this.#store = store
+    this.#lease = lease
+    this.#env = env
+    this.#wanted = wanted
+  }
+
+  /** The id mode; starts the helper only where nothing is known of this machine yet. */
+  mode(): Promise<IdMode> {
+    this.#mode ??= this.#findMode()
+    return this.#mode
+  }
+
+  /** @throws TsboxError E_NO_USERNS, E_NO_HELPER */
+  agent(): Promise<AgentApi> {
+    this.#agent ??= this.#start()
+    return this.#agent
+  }
+
+  async close(): Promise<void> {
+    const agent = this.#agent
+    this.#agent = undefined
+    if (agent) await (await agent.catch(() => undefined))?.close()
+  }
+
+  async #findMode(): Promise<IdMode> {
+    if (this.#agent) return (await this.#agent).mode
+    const candidates = this.#candidates()
+    if (candidates.length === 1) return candidates[0]!.mode
+    const known = this.#store.place.readJson<KnownMode>(this.#modeFile())
+    if (known?.boot === bootId() && known.candidates === JSON.stringify(candidates)) return known.mode
+    return (await this.agent()).mode
+  }
+
+  #candidates(): IdCandidate[] {
+    const all = idCandidates(this.#env)
+    const wanted = this.#wanted === 'auto' ? all : all.filter((c) => c.mode === this.#wanted)
+    if (wanted.length) return wanted
+    throw new TsboxError(
+      'E_NO_SUBID',
+      `map ids: this user has no subordinate ids, or newuidmap is missing, and --userns=subid asks for them`,
+      {
+        exitCode: 125,
+        hint: 'sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "$USER", or leave out --userns',
+      },
+    )
+  }
+
+  async #start(): Promise<AgentApi> {
+    const candidates = this.#candidates()
+    let failure: unknown
+    for (const { mode, maps } of candidates) {
+      try {
+        const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps })
+        this.#store.snapshots.checkMap(mode, maps, this.#lease)
+        this.#remember(candidates, mode)
+        return agent
+      } catch (err) {
+        if (!(err instanceof HelperError)) throw err
+        failure = err
+      }
+    }
+    throw failure
+  }
+
+  #remember(candidates: readonly IdCandidate[], mode: IdMode): void {
+    if (candidates.length === 1) return
+    const known: KnownMode = { boot: bootId(), candidates: JSON.stringify(candidates), mode }
+    const file = this.#modeFile()
+    if (JSON.stringify(this.#store.place.readJson(file)) === JSON.stringify(known)) return
+    this.#store.place.write(file, JSON.stringify(known), this.#lease.tempPath('mode'))
+  }
+
+  #modeFile(): string {
+    return this.#store.place.path(this.#wanted === 'auto' ? 'mode.json' : `mode-${this.#wanted}.json`)
+  }
+}

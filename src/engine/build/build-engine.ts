@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { TsboxError } from '../../base/error.js'
+import { type BuildJob, buildImage } from '../../build/build.js'
+import type { ProgressSink } from '../../build/progress/event.js'
+import type { BuildHost, FileTree, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
+import { type Platform, parsePlatform } from '../../oci/platform.js'
+import { parseReference } from '../../oci/reference.js'
+import { nodeSha256 } from '../../util/hash.js'
+import type { BuildOutcome, BuildRequest } from '../api.js'
+import { DirTree } from '../context/dir-tree.js'
+import { openImage } from '../images/stored-image.js'
+import type { NodeLayers } from '../layers/node-layers.js'
+import type { Workshop } from '../layers/workshop.js'
+import { buildArgs, checkContext, ignorePatterns, proxyEnv, readDockerfile, sourceDateEpoch } from './build-request.js'
+
+/** Steps that wait (for a network, for each other) are common: more of them than cores may run. */
+const MIN_JOBS = 8
+
+/** What the builds of one engine share. */
+export interface BuildDeps {
+  shop: Workshop
+  layers: NodeLayers
+  /** Executors in order of preference for the backend that was asked for. */
+  executors(backend: BuildRequest['backend']): StepExecutor[]
+  env: Readonly<Record<string, string | undefined>>
+  hostPlatform: Platform
+}
+
+/** Builds one request. @throws TsboxError */
+export async function runBuild(deps: BuildDeps, request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
+  checkContext(request.context)
+  const tags = request.tags.map(parseTag)
+  const source = readDockerfile(request)
+  const args = buildArgs(request, deps.env)
+  const epoch = sourceDateEpoch(args)
+  const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
+  const contexts = new Contexts(deps, request)
+  const job: BuildJob = {
+    ...source,
+    plan: {
+      buildArgs: args,
+      labels: request.labels,
+      target: request.target,
+      platform,
+      noCache: request.noCache,
+      network: request.network,
+      extraHosts: request.extraHosts,
+      hiddenEnv: proxyEnv(args),
+      namedContext: (name) => contexts.named(name),
+    },
+    run: { secret: (id) => secretValue(request, deps.env, id), sshSocket: () => undefined, epoch },
+    jobs: request.jobs ?? Math.max(MIN_JOBS, availableParallelism()),
+    epoch,
+    signal: request.signal,
+    tags: tags.map((t) => t.canonical),
+  }
+  const host = buildHost(deps, request, contexts, progress, platform)
+  const image = await buildImage(job, host, imageSink(deps.shop, tags)).finally(() => contexts.save())
+  return { imageID: image.config.digest, manifestDigest: image.manifest.digest, tags: tags.map((t) => t.canonical) }
+}
+
+interface Tag {
+  canonical: string
+}
+
+function parseTag(text: string): Tag {
+  const reference = parseReference(text)
+  if (reference.digest !== undefined)
+    throw new TsboxError('E_REFERENCE_INVALID', `invalid tag "${text}": a tag can't have a digest`, {
+      hint: 'leave out what follows the @',
+    })
+  return { canonical: reference.toString() }
+}
+
+function buildHost(
+  deps: BuildDeps,
+  request: BuildRequest,
+  contexts: Contexts,
+  progress: ProgressSink,
+  platform: Platform,
+): BuildHost {
+  const { store, lease, now } = deps.shop
+  let vertices = 0
+  return {
+    sha256: nodeSha256,
+    now,
+    nowMs: () => Date.now(),
+    nextVertexId: () => ++vertices,
+    layers: deps.layers,
+    cache: {
+      get: (key) => store.cache.get(key, Date.now()),
+      put: (key, record) => store.cache.put(key, record, lease),
+    },
+    executors: deps.executors(request.backend),
+    progress,
+    resolveImage: async (reference) => sourceImage(deps.shop, reference),
+    context: (name) => contexts.tree(name),
+    platform,
+  }
+}
+
+function sourceImage(shop: Workshop, reference: string): SourceImage {
+  const image = openImage(shop.store, shop.lease, reference)
+  const shown = image.record.name ?? reference
+  return { digest: image.manifestDigest, config: image.config, layers: image.layers, reference: shown }
+}
+
+/** The image counts once all of it is stored: its tags are the last thing written. */
+function imageSink(shop: Workshop, tags: readonly Tag[]): ImageSink {
+  const { store, lease } = shop
+  return {
+    putBlob: async (bytes) => store.blobs.put(bytes, lease).digest,
+    tag: async (manifest, config) => {
+      lease.hold('manifest', manifest.digest)
+      const target = { manifest, config: config.digest } as Parameters<typeof store.images.set>[1]
+      const names = tags.length ? tags.map((t) => t.canonical) : [undefined]
+      for (const name of names) store.images.set(name, target, lease, shop.now())
+    },
+  }
+}
+
+async function secretValue(
+  request: BuildRequest,
+  env: Readonly<Record<string, string | undefined>>,
+  id: string,
+): Promise<Uint8Array | undefined> {
+  const given = request.secrets[id]
+  if (!given) return undefined
+  if (given.env !== undefined) {
+    const value = env[given.env]
+    return value === undefined ? undefined : new TextEncoder().encode(value)
+  }
+  return given.file === undefined ? undefined : readFile(given.file)
+}
+
+/** The main context and the named ones, each opened once. */
+class Contexts {
+  readonly #deps: BuildDeps
+  readonly #request: BuildRequest
+  readonly #saves: (() => void)[] = []
+
+  constructor(deps: BuildDeps, request: BuildRequest) {
+    this.#deps = deps
+    this.#request = request
+  }
+
+  named(name: string): { kind: 'files' } | { kind: 'image'; reference: string } | undefined {
+    const given = this.#request.namedContexts[name]
+    if (given === undefined) return undefined
+    return given.startsWith('docker-image://')
+      ? { kind: 'image', reference: given.slice('docker-image://'.length) }
+      : { kind: 'files' }
+  }
+
+  async tree(name: string): Promise<FileTree | undefined> {
+    if (name === '') return this.#open(this.#request.context, ignorePatterns(this.#request))
+    const given = this.#request.namedContexts[name]
+    if (given === undefined) return undefined
+    const dir = resolve(given)
+    checkContext(dir)
+    return this.#open(dir, [])
+  }
+
+  /** Remembers checksums for the next build. */
+  save(): void {
+    for (const save of this.#saves) save()
+  }
+
+  #open(dir: string, patterns: readonly string[]): FileTree {
+    const { store, lease } = this.#deps.shop
+    const sums = store.sums.open(dir, lease)
+    this.#saves.push(() => sums.save())
+    return new DirTree(dir, patterns, sums)
+  }
+}

@@ -1,0 +1,184 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { StepExecutor, StepMount, StepOutput, StepResult, StepSpec } from '../../build/seams.js'
+import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
+import type { OverlaySpec, Rlimit, RlimitName } from '../../rootless/plan.js'
+import type { CacheMount } from '../../store/mounts.js'
+import { makeDir } from '../../util/make-dir.js'
+import type { NodeLayers } from '../layers/node-layers.js'
+import type { Workshop } from '../layers/workshop.js'
+import { makePlan } from '../run/container-plan.js'
+import { hostFiles } from '../run/host-files.js'
+import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
+
+/** Scratch folders of one step; all are removed after it. */
+interface Scratch {
+  upperDir: string
+  workDir: string
+  stubDir: string
+}
+
+/** Mounts of a step, the stacks that they take files from, and the cache mounts held meanwhile. */
+interface Mounts {
+  list: ContainerMount[]
+  trees: OverlaySpec[]
+  held: CacheMount[]
+}
+
+/** Runs build steps in namespaces, on an overlay of the layers' snapshots; the upper becomes the next snapshot. */
+export class NamespaceExecutor implements StepExecutor {
+  readonly id = 'namespace'
+  readonly keySalt = ''
+  readonly #shop: Workshop
+  readonly #layers: NodeLayers
+
+  constructor(shop: Workshop, layers: NodeLayers) {
+    this.#shop = shop
+    this.#layers = layers
+  }
+
+  async accepts(): Promise<boolean> {
+    return true
+  }
+
+  async run(spec: StepSpec, output: StepOutput, signal: AbortSignal): Promise<StepResult> {
+    const { store, lease } = this.#shop
+    const mode = await this.#shop.mode()
+    const agent = await this.#shop.agent()
+    const lower = await this.#snapshots(spec.layers)
+    const draft = store.snapshots.allocate(mode, lease)
+    const scratch: Scratch = {
+      upperDir: `${draft.dir}/fs`,
+      workDir: lease.tempPath('work'),
+      stubDir: lease.tempPath('stub'),
+    }
+    const mounts: Mounts = { list: [], trees: [], held: [] }
+    try {
+      for (const dir of Object.values(scratch)) makeDir(dir, 0o755)
+      for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts, signal))
+      const exitCode = await this.#execute(spec, { lower, mounts, scratch }, output, signal)
+      if (exitCode !== 0) return { exitCode }
+      await agent.remove([scratch.workDir])
+      const snapshot = store.snapshots.publish(draft, lease, { created: this.#shop.now() })
+      return { exitCode, layer: { snapshot, snapshotMode: mode } }
+    } finally {
+      for (const mount of mounts.held) mount.release()
+      const rest = mounts.trees.flatMap((t) => [t.upper, t.work]).filter((d) => d !== undefined)
+      await agent.remove([draft.dir, scratch.workDir, scratch.stubDir, ...rest]).catch(() => {})
+    }
+  }
+
+  async #execute(
+    spec: StepSpec,
+    parts: { lower: string[]; mounts: Mounts; scratch: Scratch },
+    output: StepOutput,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { lower, mounts, scratch } = parts
+    const container: ContainerSpec = {
+      layers: lower,
+      upper: scratch.upperDir,
+      work: scratch.workDir,
+      stub: scratch.stubDir,
+      mounts: mounts.list,
+      network: spec.network === 'none' ? 'none' : 'host',
+      hostname: 'buildkitsandbox',
+      ...hostFiles({ hostname: 'buildkitsandbox', network: spec.network, extraHosts: spec.extraHosts }),
+      shmSizeBytes: spec.shmSizeBytes,
+      read: USER_FILES,
+    }
+    const agent = await this.#shop.agent()
+    const step = await agent.startStep(makePlan(container, mounts.trees), {
+      stdio: { mode: 'frames', stdin: false },
+      onOutput: (stream, chunk) => output[stream](chunk),
+      signal,
+    })
+    try {
+      const process = processSpec(
+        { args: spec.args, env: spec.env, cwd: spec.cwd, rlimits: rlimits(spec) },
+        userOf(step, spec.user),
+        agent.mode,
+      )
+      await step.exec(process)
+    } catch (err) {
+      await step.kill()
+      const failure = startFailure(err, spec.args)
+      if (!failure) throw err
+      output.stderr(new TextEncoder().encode(`${failure.message}\n`))
+      return failure.exitCode
+    }
+    const exit = await step.exit
+    return exit.code ?? 128 + (exit.signal ?? 0)
+  }
+
+  #snapshots(layers: StepSpec['layers']): Promise<string[]> {
+    return Promise.all(layers.map((l) => this.#layers.snapshot(l)))
+  }
+
+  async #mount(m: StepMount, mounts: Mounts, signal: AbortSignal): Promise<ContainerMount> {
+    switch (m.type) {
+      case 'tmpfs':
+        return { op: 'tmpfs', target: m.target, sizeBytes: m.sizeBytes }
+      case 'secret':
+        return { op: 'file', target: m.target, content: m.value, mode: m.mode, uid: m.uid, gid: m.gid }
+      case 'ssh':
+        return { op: 'bind', source: { path: m.socket }, target: m.target }
+      case 'cache':
+        return this.#cacheMount(m, mounts.held, signal)
+      case 'bind': {
+        const layers = await this.#snapshots(m.source.layers)
+        const tree = mounts.trees.push({ layers, ...(m.readonly ? {} : this.#writable()) }) - 1
+        return { op: 'bind', source: { tree }, sub: m.path, target: m.target, readonly: m.readonly }
+      }
+    }
+  }
+
+  #writable(): { upper: string; work: string } {
+    const upper = this.#shop.lease.tempPath('mount')
+    const work = this.#shop.lease.tempPath('work')
+    makeDir(upper, 0o755)
+    makeDir(work, 0o755)
+    return { upper, work }
+  }
+
+  async #cacheMount(
+    m: Extract<StepMount, { type: 'cache' }>,
+    held: CacheMount[],
+    signal: AbortSignal,
+  ): Promise<ContainerMount> {
+    const mount = await this.#shop.store.mounts.acquire({
+      id: m.id,
+      sharing: m.sharing,
+      mode: await this.#shop.mode(),
+      signal,
+    })
+    held.push(mount)
+    if (mount.fresh) await this.#makeCache(mount.dir, m)
+    return { op: 'bind', source: { path: mount.dir }, target: m.target, readonly: m.readonly }
+  }
+
+  /** Owner and mode are those of the first use. */
+  async #makeCache(dir: string, m: Extract<StepMount, { type: 'cache' }>): Promise<void> {
+    const temp = this.#shop.lease.tempPath('cache')
+    makeDir(temp, 0o700)
+    const agent = await this.#shop.agent()
+    const entry = {
+      path: 'data',
+      type: 'dir' as const,
+      mode: m.mode,
+      uid: m.uid,
+      gid: m.gid,
+      mtime: this.#shop.now(),
+      size: 0,
+    }
+    await agent.apply(temp, [{ entry }])
+    if (!existsSync(dir)) {
+      mkdirSync(dirname(dir), { recursive: true })
+      renameSync(`${temp}/data`, dir)
+    }
+  }
+}
+
+function rlimits(spec: StepSpec): Rlimit[] {
+  return (spec.ulimits ?? []).map((u) => ({ resource: u.name as RlimitName, soft: u.soft, hard: u.hard }))
+}

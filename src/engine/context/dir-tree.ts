@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { compareNames } from '../../base/bytes.js'
+import { TsboxError } from '../../base/error.js'
+import { dirName } from '../../base/path.js'
+import { IgnoreMatcher } from '../../build/context/ignore.js'
+import type { FileTree } from '../../build/seams.js'
+import type { Entry } from '../../layer/entry.js'
+import type { SumIndex } from '../../store/sums.js'
+import { diskPath, namesIn, readScanned, type ScannedFile, scanFile } from './dir-files.js'
+
+/** How long one turn of reading may keep the thread from everything else. */
+const TURN_MS = 15
+
+/**
+ * A folder as a build context: what `.dockerignore` leaves of it. Looks at each file once, and only where asked.
+ */
+export class DirTree implements FileTree {
+  readonly #root: string
+  readonly #ignore: IgnoreMatcher | undefined
+  readonly #sums: SumIndex
+  readonly #seen = new Map<string, ScannedFile | undefined>()
+  readonly #buffer = new Uint8Array(1 << 20)
+
+  constructor(root: string, patterns: readonly string[], sums: SumIndex) {
+    this.#root = root
+    this.#ignore = patterns.length ? new IgnoreMatcher(patterns) : undefined
+    this.#sums = sums
+  }
+
+  lstat(path: string): Entry | undefined {
+    return this.#look(path)?.entry
+  }
+
+  readdir(path: string): readonly string[] {
+    if (this.lstat(path)?.type !== 'dir') return []
+    return namesIn(this.#root, path)
+      .filter((name) => this.lstat(path === '' ? name : `${path}/${name}`) !== undefined)
+      .sort(compareNames)
+  }
+
+  async readFile(path: string): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = []
+    readScanned(this.#root, this.#file(path), this.#buffer, (c) => chunks.push(c.slice()))
+    return Buffer.concat(chunks)
+  }
+
+  async *stream(path: string): AsyncIterable<Uint8Array> {
+    const file = this.#file(path)
+    if (file.entry.size === 0) return
+    yield* createReadStream(diskPath(this.#root, path), { highWaterMark: 1 << 18, end: file.entry.size - 1 })
+  }
+
+  async readFiles(
+    paths: readonly string[],
+    onFile: (index: number) => void,
+    onData: (chunk: Uint8Array) => void,
+  ): Promise<string[]> {
+    const hashes: string[] = []
+    let turn = performance.now()
+    for (const [i, path] of paths.entries()) {
+      const file = this.#file(path)
+      const hash = createHash('sha256')
+      const readMs = Date.now()
+      onFile(i)
+      readScanned(this.#root, file, this.#buffer, (chunk) => {
+        hash.update(chunk)
+        onData(chunk)
+      })
+      const hex = hash.digest('hex')
+      this.#sums.remember(path, file.stamp, hex, readMs)
+      hashes.push(hex)
+      if (performance.now() - turn > TURN_MS) {
+        await new Promise(setImmediate)
+        turn = performance.now()
+      }
+    }
+    return hashes
+  }
+
+  knownHashes(paths: readonly string[]): (string | undefined)[] {
+    return paths.map((p) => this.#sums.lookup(p, this.#file(p).stamp))
+  }
+
+  #file(path: string): ScannedFile {
+    const file = this.#look(path)
+    if (file?.entry.type !== 'file')
+      throw new TsboxError('E_FILE_CHANGED', `read build context: no longer a file "${path}"`)
+    return file
+  }
+
+  #look(path: string): ScannedFile | undefined {
+    if (this.#seen.has(path)) return this.#seen.get(path)
+    const found = this.#visible(path) ? scanFile(this.#root, path) : undefined
+    const shown = found && this.#excluded(path, found.entry) ? undefined : found
+    this.#seen.set(path, shown)
+    return shown
+  }
+
+  /** A path below something that is no directory (a link, say) is not in the context. */
+  #visible(path: string): boolean {
+    if (path === '') return true
+    const parent = dirName(path)
+    if (parent === '') return true
+    return this.#look(parent)?.entry.type === 'dir'
+  }
+
+  /** An excluded directory still shows where something below it is not. */
+  #excluded(path: string, entry: Entry): boolean {
+    if (path === '' || !this.#ignore?.matches(path)) return false
+    if (entry.type !== 'dir' || !this.#ignore.mayUnmatchBelow(path)) return true
+    return !namesIn(this.#root, path).some((name) => this.#shows(`${path}/${name}`))
+  }
+
+  #shows(path: string): boolean {
+    const found = scanFile(this.#root, path)
+    return found !== undefined && !this.#excluded(path, found.entry)
+  }
+}

@@ -1,0 +1,230 @@
+import { mkdirSync } from 'node:fs'
+import { TsboxError } from '../../base/error.js'
+import { canonicalJson } from '../../base/hash.js'
+import type { FileTree, Layer, LayerService, LayerWriter } from '../../build/seams.js'
+import { clampTimes } from '../../layer/clamp.js'
+import type { EntrySink, EntrySource } from '../../layer/entry.js'
+import { TarEncoder } from '../../layer/tar-encoder.js'
+import { pipeEntries, readTar, readTarStream } from '../../layer/tar-reader.js'
+import { recordToc, TocBuilder } from '../../layer/toc.js'
+import { decompress } from '../../store/decompress.js'
+import { nodeSha256 } from '../../util/hash.js'
+import { readChunks } from '../../util/read-chunks.js'
+import { isTar } from './archive-probe.js'
+import { StackTree } from './stack-tree.js'
+import { layerId, missing, snapshotDir, TocSource } from './toc-source.js'
+import { once, type Workshop } from './workshop.js'
+
+/** Layers in the store, each form made from the other when it is needed. */
+export class NodeLayers implements LayerService {
+  readonly #shop: Workshop
+  readonly #tocs: TocSource
+  readonly #sealed = new Map<string, Promise<{ diffID: string; sizeBytes: number }>>()
+  readonly #snapshots = new Map<string, Promise<string>>()
+
+  constructor(shop: Workshop) {
+    this.#shop = shop
+    this.#tocs = new TocSource(shop)
+  }
+
+  async tree(layers: readonly Layer[]): Promise<FileTree> {
+    for (const layer of layers) await this.#dropUntrusted(layer)
+    return new StackTree(this.#shop, layers, await Promise.all(layers.map((l) => this.#tocs.toc(l))))
+  }
+
+  writer(): LayerWriter {
+    return this.#shop.store.layers.writer(this.#shop.lease)
+  }
+
+  keep(layer: Layer): boolean {
+    return this.#shop.store.keepLayer(layer, this.#shop.lease)
+  }
+
+  async importArchive(content: AsyncIterable<Uint8Array>): Promise<Layer | undefined> {
+    const source = await isTar(content)
+    if (!source) return undefined
+    const writer = this.#shop.store.layers.writer(this.#shop.lease)
+    try {
+      await pipeEntries(readTarStream(source, { whiteouts: false }), writer)
+      return await writer.commit()
+    } finally {
+      writer.abort()
+    }
+  }
+
+  /** Host folder with the layer's files in this process's id mode, unpacking them where there is none. */
+  snapshot(layer: Layer): Promise<string> {
+    return once(this.#snapshots, layerId(layer), async () => {
+      await this.#dropUntrusted(layer)
+      return (await snapshotDir(this.#shop, layer)) ?? this.#unpack(layer)
+    })
+  }
+
+  seal(layer: Layer, epoch: number | undefined): Promise<{ diffID: string; sizeBytes: number }> {
+    return once(this.#sealed, `${layerId(layer)} ${epoch ?? ''}`, async () => {
+      const raw = await this.#sealRaw(layer)
+      if (epoch === undefined) return raw
+      const toc = await this.#tocs.toc({ diffID: raw.diffID })
+      return toc.maxMtime <= epoch ? raw : this.#sealClamped(raw.diffID, epoch)
+    })
+  }
+
+  /** The layer's uncompressed tar, in pieces that are only valid until the next one. */
+  async *openTar(diffID: string): AsyncGenerator<Uint8Array> {
+    const { store } = this.#shop
+    const blob = store.layers.blob(diffID)
+    if (blob) {
+      const chunks = readChunks(store.blobs.path(blob.digest))
+      yield* blob.digest === diffID ? chunks : decompress(chunks)
+      return
+    }
+    await this.#materialise(diffID)
+    yield* readChunks(store.blobs.path(diffID))
+  }
+
+  /** Layers as plain tars with their tables of contents, for readers that are given paths. */
+  tarFiles(layers: readonly Layer[]): Promise<{ tarPath: string; tocPath: string }[]> {
+    const { store } = this.#shop
+    return Promise.all(
+      layers.map(async (layer) => {
+        const { diffID } = await this.seal(layer, undefined)
+        if (!store.blobs.has(diffID)) await this.#writeTar(diffID)
+        return { tarPath: store.blobs.path(diffID), tocPath: store.layers.tocPath(diffID) }
+      }),
+    )
+  }
+
+  /** The uncompressed tar as a blob, from whatever form there is. */
+  async #writeTar(diffID: string): Promise<void> {
+    const blob = this.#shop.store.layers.blob(diffID)
+    if (!blob) return this.#materialise(diffID)
+    const writer = this.#shop.store.blobs.writer(this.#shop.lease)
+    try {
+      for await (const chunk of decompress(readChunks(this.#shop.store.blobs.path(blob.digest)))) writer.write(chunk)
+      writer.commit({ digest: diffID })
+    } finally {
+      writer.abort()
+    }
+  }
+
+  /** Makes the tar of a layer that is only a snapshot. */
+  async #materialise(diffID: string): Promise<void> {
+    const writer = this.#shop.store.layers.writer(this.#shop.lease)
+    try {
+      await this.#copyEntries({ diffID }, writer)
+      const made = (await writer.commit()).diffID
+      if (made !== diffID)
+        throw new TsboxError('E_LAYER_CHANGED', `read layer: its files are no longer those of "${diffID}"`, {
+          hint: 'build the image again with --no-cache',
+        })
+    } finally {
+      writer.abort()
+    }
+  }
+
+  async #copyEntries(layer: Layer, sink: EntrySink): Promise<void> {
+    const { store } = this.#shop
+    const blob = layer.diffID ? store.layers.blob(layer.diffID) : undefined
+    if (blob) return pipeEntries(this.#blobEntries(blob.digest, layer.diffID!), sink)
+    const dir = await snapshotDir(this.#shop, layer)
+    if (dir === undefined) throw missing(layer)
+    await (await this.#shop.agent()).walk(dir, { content: true }, sink)
+  }
+
+  #blobEntries(digest: string, diffID: string): EntrySource {
+    const { store } = this.#shop
+    if (digest !== diffID) return readTarStream(decompress(readChunks(store.blobs.path(digest))))
+    const reader = store.blobs.open(digest)
+    return (function* () {
+      try {
+        yield* readTar(reader.readAt)
+      } finally {
+        reader.close()
+      }
+    })()
+  }
+
+  /** Digest of the layer as it is; a snapshot's tar is hashed, not written. */
+  async #sealRaw(layer: Layer): Promise<{ diffID: string; sizeBytes: number }> {
+    const { store, lease } = this.#shop
+    const known = layer.diffID ?? this.#knownDiffID(layer)
+    if (known !== undefined) {
+      const toc = await this.#tocs.toc({ ...layer, diffID: known })
+      if (toc.tarSize > 0) return { diffID: known, sizeBytes: toc.tarSize }
+    }
+    const hash = nodeSha256()
+    let sizeBytes = 0
+    const encoder = new TarEncoder((chunk) => {
+      hash.update(chunk)
+      sizeBytes += chunk.length
+    })
+    const toc = new TocBuilder()
+    await this.#copyEntries(layer, recordToc(encoder, toc))
+    encoder.end()
+    const diffID = `sha256:${hash.hex()}`
+    store.layers.putToc(diffID, toc.finish(sizeBytes), lease)
+    if (layer.snapshot && layer.snapshotMode)
+      store.snapshots.setDiffID(layer.snapshotMode, layer.snapshot, diffID, lease)
+    return { diffID, sizeBytes }
+  }
+
+  #knownDiffID(layer: Layer): string | undefined {
+    if (!layer.snapshot || !layer.snapshotMode) return undefined
+    return this.#shop.store.snapshots.meta(layer.snapshotMode, layer.snapshot)?.diffID
+  }
+
+  /** The same layer with no time after `epoch`; remembered, as it is a copy of its tar. */
+  async #sealClamped(diffID: string, epoch: number): Promise<{ diffID: string; sizeBytes: number }> {
+    const { store, lease } = this.#shop
+    const key = nodeSha256()
+      .update(canonicalJson({ clamped: diffID, epoch }))
+      .hex()
+    const known = store.cache.get(key)?.layer?.diffID
+    if (known && store.keepLayer({ diffID: known }, lease)) {
+      const size = store.layers.tarSize(known)
+      if (size !== undefined) return { diffID: known, sizeBytes: size }
+    }
+    const writer = store.layers.writer(lease)
+    try {
+      await this.#copyEntries({ diffID }, clampTimes(writer, epoch))
+      const made = writer.finish()
+      store.cache.put(key, { key, layer: { diffID: made.diffID }, created: this.#shop.now() }, lease)
+      return made
+    } finally {
+      writer.abort()
+    }
+  }
+
+  async #unpack(layer: Layer): Promise<string> {
+    const { store, lease } = this.#shop
+    const { diffID } = layer
+    const blob = diffID ? store.layers.blob(diffID) : undefined
+    if (!diffID || !blob) throw missing(layer)
+    const mode = await this.#shop.mode()
+    const draft = store.snapshots.allocate(mode, lease)
+    const agent = await this.#shop.agent()
+    const fs = `${draft.dir}/fs`
+    mkdirSync(fs, { mode: 0o755 })
+    await agent.apply(fs, this.#blobEntries(blob.digest, diffID))
+    const id = store.snapshots.publish(draft, lease, { created: this.#shop.now(), diffID })
+    return store.snapshots.fsDir(mode, id)
+  }
+
+  /** A snapshot that was written before the machine's last boot must still have its digest, or is not used. */
+  async #dropUntrusted(layer: Layer): Promise<void> {
+    const { store, lease } = this.#shop
+    const mode = await this.#shop.mode()
+    const id =
+      layer.snapshotMode === mode && layer.snapshot
+        ? layer.snapshot
+        : layer.diffID
+          ? store.snapshots.byDiffID(mode, layer.diffID)
+          : undefined
+    if (id === undefined || store.snapshots.state(mode, id) !== 'verify') return
+    const hash = nodeSha256()
+    const encoder = new TarEncoder((chunk) => hash.update(chunk))
+    await (await this.#shop.agent()).walk(store.snapshots.fsDir(mode, id), { content: true }, encoder)
+    encoder.end()
+    if (`sha256:${hash.hex()}` === store.snapshots.meta(mode, id)?.diffID) store.snapshots.markVerified(mode, id, lease)
+  }
+}

@@ -1,0 +1,61 @@
+import { TsboxError } from '../../base/error.js'
+import type { Layer } from '../../build/seams.js'
+import type { Toc } from '../../layer/toc.js'
+import { TocBuilder } from '../../layer/toc.js'
+import { once, type Workshop } from './workshop.js'
+
+/** Tables of contents of layers, from wherever they come cheapest. */
+export class TocSource {
+  readonly #shop: Workshop
+  readonly #tocs = new Map<string, Promise<Toc>>()
+
+  constructor(shop: Workshop) {
+    this.#shop = shop
+  }
+
+  /** @throws TsboxError E_LAYER_MISSING */
+  toc(layer: Layer): Promise<Toc> {
+    return once(this.#tocs, layerId(layer), () => this.#find(layer))
+  }
+
+  async #find(layer: Layer): Promise<Toc> {
+    const { store, lease } = this.#shop
+    if (layer.diffID) {
+      const toc = await store.layers.ensureToc(layer.diffID, lease)
+      if (toc) return toc
+    }
+    const dir = await snapshotDir(this.#shop, layer)
+    if (dir === undefined) throw missing(layer)
+    const builder = new TocBuilder()
+    const agent = await this.#shop.agent()
+    await agent.walk(dir, { content: false }, { entry: (e) => builder.entry(e, undefined), data: () => {} })
+    return builder.finish(0)
+  }
+}
+
+/** Names a layer within one process. */
+export function layerId(layer: Layer): string {
+  return layer.diffID ?? `${layer.snapshotMode}/${layer.snapshot}`
+}
+
+/** The error for a layer of which no form is left. */
+export function missing(layer: Layer): TsboxError {
+  return new TsboxError('E_LAYER_MISSING', `open layer: it is no longer in the store "${layerId(layer)}"`, {
+    hint: 'build or load the image again',
+    exitCode: 125,
+  })
+}
+
+/** Folder of the layer's snapshot in this process's id mode, if it has one that can be trusted now. */
+export async function snapshotDir(shop: Workshop, layer: Layer): Promise<string | undefined> {
+  const { store } = shop
+  const mode = await shop.mode()
+  const candidates = [
+    layer.snapshotMode === mode ? layer.snapshot : undefined,
+    layer.diffID ? store.snapshots.byDiffID(mode, layer.diffID) : undefined,
+  ]
+  for (const id of candidates) {
+    if (id && store.snapshots.state(mode, id) === 'trusted') return store.snapshots.fsDir(mode, id)
+  }
+  return undefined
+}

@@ -1,0 +1,26 @@
+import type { AgentApi } from '../../rootless/agent.js'
+import type { IdMode } from '../../rootless/plan.js'
+import type { Lease } from '../../store/lease.js'
+import type { Store } from '../../store/store.js'
+
+/** What work on layers stands on: the store, this process's lease, and the helper where it is needed. */
+export interface Workshop {
+  store: Store
+  lease: Lease
+  /** The id mode in which this process makes and reads snapshots. */
+  mode(): Promise<IdMode>
+  /** The helper, started at the first call. @throws TsboxError where this machine has no namespaces to give */
+  agent(): Promise<AgentApi>
+  /** Whole seconds since 1970. */
+  now(): number
+}
+
+/** Runs `make` once per key, whoever asks while it runs gets the same promise; a failure is forgotten. */
+export function once<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = map.get(key)
+  if (known) return known
+  const made = make()
+  map.set(key, made)
+  made.catch(() => map.delete(key))
+  return made
+}

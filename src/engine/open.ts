@@ -1,0 +1,118 @@
+import { arch } from 'node:process'
+import type { ProgressSink } from '../build/progress/event.js'
+import type { Layer, StepExecutor } from '../build/seams.js'
+import type { Lease } from '../store/lease.js'
+import { Store } from '../store/store.js'
+import { storeRoot } from '../util/store-root.js'
+import { AgentProvider } from './agent-provider.js'
+import type {
+  BuildOutcome,
+  BuildRequest,
+  ContainerEngine,
+  DoctorReport,
+  Engine,
+  EngineOptions,
+  ImageEngine,
+  RunOutcome,
+  RunRequest,
+  SystemEngine,
+} from './api.js'
+import { besideBundle } from './helper.js'
+import type { Workshop } from './layers/workshop.js'
+
+/** Go's names of the machines that Node runs on. */
+const ARCHITECTURES: Record<string, string> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ia32: '386',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+}
+
+/** Opens the engine on a store; nothing is started or written until something is asked for. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  return new NodeEngine(options)
+}
+
+class NodeEngine implements Engine {
+  readonly #env: EngineOptions['env']
+  readonly #store: Store
+  readonly #lease: Lease
+  readonly #agents = new Map<string, AgentProvider>()
+
+  constructor(options: EngineOptions) {
+    this.#env = options.env
+    this.#store = Store.open(storeRoot({ root: options.root, env: options.env, cwd: process.cwd() }))
+    this.#lease = this.#store.lease()
+  }
+
+  async build(request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
+    const { runBuild } = await import('./build/build-engine.js')
+    const { NodeLayers } = await import('./layers/node-layers.js')
+    const { NamespaceExecutor } = await import('./build/namespace-executor.js')
+    const { createWasiExecutor } = await import('./wasi/executor.js')
+    const shop = this.#shop(request.userns)
+    const layers = new NodeLayers(shop)
+    const wasi = createWasiExecutor({
+      workerFile: besideBundle('wasi-worker.cjs', this.#env),
+      writer: () => layers.writer(),
+      layerFiles: (stack: readonly Layer[]) => layers.tarFiles(stack),
+    })
+    const namespace = new NamespaceExecutor(shop, layers)
+    const executors = (backend: BuildRequest['backend']): StepExecutor[] =>
+      backend === 'wasi' ? [wasi] : backend === 'namespace' ? [namespace] : [wasi, namespace]
+    return runBuild({ shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }, request, progress)
+  }
+
+  async run(request: RunRequest): Promise<RunOutcome> {
+    const { ContainerRunner } = await import('./run/run-container.js')
+    const { NodeLayers } = await import('./layers/node-layers.js')
+    const { openImage } = await import('./images/stored-image.js')
+    const shop = this.#shop(request.userns)
+    const image = openImage(this.#store, this.#lease, request.image)
+    return new ContainerRunner(shop, new NodeLayers(shop), this.#env).run(request, image)
+  }
+
+  get images(): ImageEngine {
+    throw new Error('images')
+  }
+
+  get containers(): ContainerEngine {
+    throw new Error('containers')
+  }
+
+  get system(): SystemEngine {
+    throw new Error('system')
+  }
+
+  async doctor(): Promise<DoctorReport> {
+    throw new Error('doctor')
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map((a) => a.close()))
+    this.#lease.close()
+  }
+
+  #shop(userns: 'auto' | 'subid' | 'single'): Workshop {
+    let agents = this.#agents.get(userns)
+    if (!agents) {
+      agents = new AgentProvider(this.#store, this.#lease, this.#env, userns)
+      this.#agents.set(userns, agents)
+    }
+    const provider = agents
+    return {
+      store: this.#store,
+      lease: this.#lease,
+      mode: () => provider.mode(),
+      agent: () => provider.agent(),
+      now: () => Math.floor(Date.now() / 1000),
+    }
+  }
+}
+
+function hostPlatform(): { os: string; architecture: string } {
+  return { os: 'linux', architecture: ARCHITECTURES[arch] ?? arch }
+}

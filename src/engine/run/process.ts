@@ -1,0 +1,50 @@
+import { TsboxError } from '../../base/error.js'
+import { type ResolvedUser, resolveUser } from '../../oci/user.js'
+import type { Step } from '../../rootless/agent.js'
+import { DEFAULT_CAPABILITIES } from '../../rootless/container-spec.js'
+import { HelperError } from '../../rootless/error.js'
+import type { IdMode, ProcessSpec } from '../../rootless/plan.js'
+
+/** Files that a step hands back so that its user can be looked up. */
+export const USER_FILES = ['/etc/passwd', '/etc/group'] as const
+
+/** Who a container's process runs as, by the files of its own root. */
+export function userOf(step: Step, user: string): ResolvedUser {
+  const text = (path: string) => new TextDecoder().decode(step.files.get(path) ?? new Uint8Array())
+  return resolveUser(user, text(USER_FILES[0]), text(USER_FILES[1]))
+}
+
+/** The process of a step or a container, ready to execute. */
+export function processSpec(
+  fields: { args: readonly string[]; env: readonly string[]; cwd: string } & Partial<ProcessSpec>,
+  user: ResolvedUser,
+  mode: IdMode,
+): ProcessSpec {
+  const env = fields.env.some((e) => e.startsWith('HOME=')) ? fields.env : [...fields.env, `HOME=${user.home}`]
+  return {
+    noNewPrivileges: false,
+    capabilities: DEFAULT_CAPABILITIES,
+    ...fields,
+    env,
+    uid: user.uid,
+    gid: user.gid,
+    groups: user.groups,
+    emulate: mode === 'single',
+  }
+}
+
+/**
+ * Docker's exit code and words for a process that could not start.
+ *
+ * @returns an error with exit code 127 (not found), 126 (not executable) or undefined for any other failure
+ */
+export function startFailure(err: unknown, args: readonly string[]): TsboxError | undefined {
+  if (!(err instanceof HelperError) || err.stage !== 'exec') return undefined
+  const program = args[0] ?? ''
+  if (err.errno === 'ENOENT') {
+    const what = program.includes('/') ? 'no such file or directory' : 'executable file not found in $PATH'
+    return new TsboxError('E_EXEC_NOT_FOUND', `exec: "${program}": ${what}`, { exitCode: 127, cause: err })
+  }
+  const why = err.errno === 'EACCES' ? 'permission denied' : err.errno === 'ENOEXEC' ? 'exec format error' : err.errno
+  return new TsboxError('E_EXEC_FAILED', `exec: "${program}": ${why}`, { exitCode: 126, cause: err })
+}

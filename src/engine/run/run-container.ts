@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto'
+import { hostname as machineName } from 'node:os'
+import { TsboxError } from '../../base/error.js'
+import { type ContainerRecord, isContainerName, randomName } from '../../container/record.js'
+import type { ContainerMount } from '../../rootless/container-spec.js'
+import type { StepExit } from '../../rootless/plan.js'
+import { selfIdentity } from '../../util/identity.js'
+import { makeDir } from '../../util/make-dir.js'
+import type { RunOutcome, RunRequest } from '../api.js'
+import type { StoredImage } from '../images/stored-image.js'
+import type { NodeLayers } from '../layers/node-layers.js'
+import type { Workshop } from '../layers/workshop.js'
+import { type ResolvedProcess, resolveProcess } from './container-config.js'
+import { makePlan } from './container-plan.js'
+import { hostFiles } from './host-files.js'
+import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
+import { joinStep, rawTerminal, terminalSize } from './terminal.js'
+import { parseVolume, VolumeMaker } from './volumes.js'
+
+/** Everything one container is made of, before it runs. */
+interface Made {
+  record: ContainerRecord
+  dir: string
+  hostname: string
+  process: ResolvedProcess
+  mounts: ContainerMount[]
+}
+
+/** Runs containers in the foreground. */
+export class ContainerRunner {
+  readonly #shop: Workshop
+  readonly #layers: NodeLayers
+  readonly #env: Readonly<Record<string, string | undefined>>
+
+  constructor(shop: Workshop, layers: NodeLayers, env: Readonly<Record<string, string | undefined>>) {
+    this.#shop = shop
+    this.#layers = layers
+    this.#env = env
+  }
+
+  /**
+   * Creates a container, runs it to its end, and removes it if asked.
+   *
+   * @throws TsboxError with Docker's exit codes where it can't be made or started
+   */
+  async run(request: RunRequest, image: StoredImage): Promise<RunOutcome> {
+    const { store, lease } = this.#shop
+    const made = await this.#make(request, image)
+    try {
+      const exitCode = await this.#execute(request, image, made)
+      if (!request.remove)
+        store.containers.put(
+          { ...made.record, exitCode, finished: isoNow(), runner: undefined } as ContainerRecord,
+          lease,
+        )
+      return { exitCode }
+    } catch (err) {
+      // A container that never ran is not left behind; one that can't be started is, as docker does without --rm.
+      if (!(err instanceof TsboxError && [126, 127].includes(err.exitCode)) || request.remove) await this.#remove(made)
+      else
+        store.containers.put(
+          { ...made.record, exitCode: err.exitCode, finished: isoNow(), runner: undefined } as ContainerRecord,
+          lease,
+        )
+      throw err
+    } finally {
+      if (request.remove) await this.#remove(made)
+    }
+  }
+
+  async #make(request: RunRequest, image: StoredImage): Promise<Made> {
+    const { store, lease } = this.#shop
+    const id = randomBytes(32).toString('hex')
+    const hostname = request.hostname ?? (request.network === 'host' ? machineName() : id.slice(0, 12))
+    const record: ContainerRecord = {
+      id,
+      name: this.#name(request.name),
+      image: request.image,
+      manifest: image.manifestDigest,
+      layers: image.layers,
+      mode: await this.#shop.mode(),
+      args: [],
+      created: isoNow(),
+      runner: selfIdentity(),
+      autoRemove: request.remove,
+    }
+    const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
+    record.args = process.args
+    const volumes = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
+    const dir = store.containers.dir(id)
+    store.containers.put(record, lease)
+    const made: Made = { record, dir, hostname, process, mounts: [] }
+    try {
+      for (const sub of ['fs', 'work', 'stub']) makeDir(`${dir}/${sub}`, 0o755)
+      const maker = new VolumeMaker(this.#shop, this.#layers, image.layers, dir)
+      for (const v of volumes) made.mounts.push(await maker.mount(v))
+    } catch (err) {
+      await this.#remove(made)
+      throw err
+    }
+    return made
+  }
+
+  async #execute(request: RunRequest, image: StoredImage, made: Made): Promise<number> {
+    const [agent, layers] = await Promise.all([
+      this.#shop.agent(),
+      Promise.all(image.layers.map((l) => this.#layers.snapshot(l))),
+    ])
+    const plan = makePlan({
+      layers,
+      upper: `${made.dir}/fs`,
+      work: `${made.dir}/work`,
+      stub: `${made.dir}/stub`,
+      mounts: made.mounts,
+      network: request.network,
+      hostname: made.hostname,
+      ...hostFiles({ hostname: made.hostname, network: request.network, extraHosts: [] }),
+      cwd: { path: made.process.cwd, uid: 0, gid: 0 },
+      read: USER_FILES,
+    })
+    const mode = request.tty ? 'tty' : 'inherit'
+    const step = await agent.startStep(plan, { stdio: { mode, stdin: request.interactive }, signal: request.signal })
+    const leave = joinStep(step, request.tty)
+    const restore = request.tty && request.interactive ? rawTerminal() : () => {}
+    try {
+      const size = request.tty ? terminalSize() : undefined
+      await step.exec(
+        processSpec({ ...made.process, ...(size ? { size } : {}) }, userOf(step, made.process.user), agent.mode),
+      )
+      return exitCodeOf(await step.exit)
+    } catch (err) {
+      await step.kill()
+      throw startFailure(err, made.process.args) ?? err
+    } finally {
+      restore()
+      leave()
+    }
+  }
+
+  async #remove(made: Made): Promise<void> {
+    const { store, lease } = this.#shop
+    const trash = lease.tempPath('container')
+    try {
+      store.containers.retire(made.record.id, trash)
+    } catch {
+      return
+    }
+    await (await this.#shop.agent()).remove([trash])
+  }
+
+  #name(wanted: string | undefined): string {
+    const taken = new Map(this.#shop.store.containers.list<ContainerRecord>().map((c) => [c.name, c.id]))
+    if (wanted === undefined) {
+      let name = randomName(Math.random)
+      for (let n = 1; taken.has(name); n++) name = `${randomName(Math.random)}${n}`
+      return name
+    }
+    if (!isContainerName(wanted))
+      throw new TsboxError(
+        'E_CONTAINER_NAME',
+        `invalid container name (${wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+        { exitCode: 125 },
+      )
+    const other = taken.get(wanted)
+    if (other !== undefined)
+      throw new TsboxError(
+        'E_CONTAINER_NAME_TAKEN',
+        `the container name "${wanted}" is already in use by container "${other.slice(0, 12)}"`,
+        {
+          exitCode: 125,
+          hint: `tsbox rm ${wanted}`,
+        },
+      )
+    return wanted
+  }
+}
+
+function exitCodeOf(exit: StepExit): number {
+  return exit.code ?? 128 + (exit.signal ?? 0)
+}
+
+function isoNow(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,59 @@
+import { constants } from 'node:os'
+import type { Step } from '../../rootless/agent.js'
+
+/** Signals that a user may send to the command and means for the program. @see docker run --sig-proxy */
+const FORWARDED = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGCONT',
+  'SIGALRM',
+  'SIGWINCH',
+] as const
+
+/** Size of the terminal on standard output; undefined where there is none. */
+export function terminalSize(): { columns: number; rows: number } | undefined {
+  const { columns, rows, isTTY } = process.stdout
+  return isTTY ? { columns, rows } : undefined
+}
+
+/**
+ * Joins this process to a running step: signals go on to it, with a terminal keys go to it raw and its size follows.
+ *
+ * @returns undoes all of it
+ */
+export function joinStep(step: Step, tty: boolean): () => void {
+  const undo: (() => void)[] = []
+  for (const name of FORWARDED) {
+    if (tty && name === 'SIGWINCH') continue
+    const forward = () => step.signal(constants.signals[name])
+    process.on(name, forward)
+    undo.push(() => process.off(name, forward))
+  }
+  if (tty) {
+    const resize = () => {
+      const size = terminalSize()
+      if (size) step.resize(size.columns, size.rows)
+    }
+    process.stdout.on('resize', resize)
+    undo.push(() => process.stdout.off('resize', resize))
+  }
+  return () => {
+    for (const f of undo) f()
+  }
+}
+
+/** Gives keys to the program as they are typed. @returns restores the terminal */
+export function rawTerminal(): () => void {
+  const { stdin } = process
+  if (!stdin.isTTY) return () => {}
+  stdin.setRawMode(true)
+  // The helper reads the terminal itself; this process must not take any of it.
+  stdin.pause()
+  return () => {
+    stdin.setRawMode(false)
+  }
+}

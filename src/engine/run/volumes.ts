@@ -1,0 +1,130 @@
+import { existsSync, lstatSync, mkdirSync, renameSync } from 'node:fs'
+import { dirname, isAbsolute, resolve } from 'node:path'
+import { TsboxError } from '../../base/error.js'
+import { cleanPath } from '../../base/path.js'
+import { resolveInTree } from '../../build/ops/resolve.js'
+import type { FileTree, Layer } from '../../build/seams.js'
+import type { EntryWithContent } from '../../layer/entry.js'
+import type { ContainerMount } from '../../rootless/container-spec.js'
+import { makeDir } from '../../util/make-dir.js'
+import type { NodeLayers } from '../layers/node-layers.js'
+import type { Workshop } from '../layers/workshop.js'
+
+/** A `-v` as it was meant: a host path, a named volume, or a nameless one that goes with the container. */
+export interface VolumeSpec {
+  kind: 'path' | 'named' | 'anonymous'
+  source: string
+  target: string
+  readonly: boolean
+}
+
+const OPTIONS_WITHOUT_EFFECT = new Set(['rw', 'z', 'Z', 'cached', 'delegated', 'consistent'])
+
+/**
+ * Reads `SRC:DST[:OPTIONS]`, `NAME:DST[:OPTIONS]` or `DST`.
+ *
+ * @param cwd folder for a source that begins with `.`
+ * @throws TsboxError E_VOLUME_SPEC, exit code 125
+ */
+export function parseVolume(spec: string, cwd: string): VolumeSpec {
+  const parts = spec.split(':')
+  if (parts.length > 3 || parts.some((p) => p === '')) throw invalid(spec, 'it is not [SOURCE:]TARGET[:OPTIONS]')
+  const [source, target, options = ''] = parts.length === 1 ? ['', parts[0]!] : (parts as [string, string, string?])
+  if (!isAbsolute(target)) throw invalid(spec, `the container's path is not absolute: "${target}"`)
+  if (cleanPath(target) === '/') throw invalid(spec, "the container's path can't be /")
+  let readonly = false
+  for (const option of options.split(',').filter((o) => o !== '')) {
+    if (option === 'ro' || option === 'readonly') readonly = true
+    else if (!OPTIONS_WITHOUT_EFFECT.has(option)) throw invalid(spec, `the option is not known here: "${option}"`)
+  }
+  if (source === '') return { kind: 'anonymous', source, target: cleanPath(target), readonly }
+  const isPath = isAbsolute(source) || source === '.' || source === '..' || /^\.{0,2}\//.test(source)
+  if (!isPath && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(source))
+    throw invalid(spec, `a volume's name has only letters, digits, "_", "." and "-": "${source}"`)
+  return {
+    kind: isPath ? 'path' : 'named',
+    source: isPath ? resolve(cwd, source) : source,
+    target: cleanPath(target),
+    readonly,
+  }
+}
+
+function invalid(spec: string, why: string): TsboxError {
+  return new TsboxError('E_VOLUME_SPEC', `invalid volume specification: "${spec}": ${why}`, {
+    exitCode: 125,
+    hint: 'for example -v "$PWD/src:/src:ro", -v cache:/var/cache, or -v /data',
+  })
+}
+
+/** Makes volumes ready to mount; new ones begin with what the image has at their target. */
+export class VolumeMaker {
+  readonly #shop: Workshop
+  readonly #layers: NodeLayers
+  readonly #image: readonly Layer[]
+  readonly #containerDir: string
+
+  constructor(shop: Workshop, layers: NodeLayers, image: readonly Layer[], containerDir: string) {
+    this.#shop = shop
+    this.#layers = layers
+    this.#image = image
+    this.#containerDir = containerDir
+  }
+
+  async mount(spec: VolumeSpec): Promise<ContainerMount> {
+    const path = spec.kind === 'path' ? hostPath(spec) : await this.#volume(spec)
+    return { op: 'bind', source: { path }, target: spec.target, readonly: spec.readonly }
+  }
+
+  async #volume(spec: VolumeSpec): Promise<string> {
+    const { store, lease } = this.#shop
+    const mode = await this.#shop.mode()
+    const dir =
+      spec.kind === 'named'
+        ? store.place.path('volumes', mode, spec.source)
+        : `${this.#containerDir}/volumes/${Buffer.from(spec.target).toString('hex').slice(0, 120)}`
+    if (existsSync(`${dir}/data`)) return `${dir}/data`
+    const temp = lease.tempPath('volume')
+    makeDir(temp, 0o700)
+    makeDir(`${temp}/data`, 0o755)
+    const tree = await this.#layers.tree(this.#image)
+    const agent = await this.#shop.agent()
+    await agent.apply(temp, contentAt(tree, spec.target))
+    mkdirSync(dirname(dir), { recursive: true })
+    try {
+      renameSync(temp, dir)
+    } catch (err) {
+      // Somebody else made the same volume meanwhile: theirs is the one.
+      if (!existsSync(`${dir}/data`)) throw err
+    }
+    return `${dir}/data`
+  }
+}
+
+/** A missing folder is made, as Docker does. */
+function hostPath(spec: VolumeSpec): string {
+  if (lstatSync(spec.source, { throwIfNoEntry: false })) return spec.source
+  try {
+    mkdirSync(spec.source, { recursive: true })
+  } catch (cause) {
+    throw new TsboxError('E_MOUNT_SOURCE', `mount volume: it does not exist and can't be made: "${spec.source}"`, {
+      exitCode: 125,
+      cause,
+      hint: 'give a path that you may write, or make the folder first',
+    })
+  }
+  return spec.source
+}
+
+/** What the image has at `target`, as entries below `data`. */
+async function* contentAt(tree: FileTree, target: string): AsyncGenerator<EntryWithContent> {
+  const root = resolveInTree(tree, target)
+  if (tree.lstat(root)?.type !== 'dir') return
+  const visit = async function* (path: string, as: string): AsyncGenerator<EntryWithContent> {
+    const found = tree.lstat(path)
+    if (!found) return
+    const entry = { ...found, path: as }
+    yield { entry, content: entry.type === 'file' ? tree.stream(path) : undefined }
+    for (const name of tree.readdir(path)) yield* visit(path === '' ? name : `${path}/${name}`, `${as}/${name}`)
+  }
+  yield* visit(root, 'data')
+}
