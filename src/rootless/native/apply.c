@@ -127,8 +127,12 @@ static int clear_name(struct apply *a, int parent, const char *name, const char 
 
 static int set_owner(struct apply *a, int fd, const struct entry *e)
 {
-	if (a->single)
-		return owner_set(fd, (struct owner){e->uid, e->gid}) < 0 ? fail(a->f, "record owner", "%s", e->path) : 0;
+	if (a->single) {
+		/* Without an owner nobody looks whether it is a device (emulate.h). */
+		bool roots_device = (e->type == E_CHAR || e->type == E_BLOCK) && !e->uid && !e->gid;
+		int result = roots_device ? fsetxattr(fd, XATTR_OWNER, "", 0, 0) : owner_set(fd, (struct owner){e->uid, e->gid});
+		return result < 0 ? fail(a->f, "record owner", "%s", e->path) : 0;
+	}
 	return fchown(fd, e->uid, e->gid) < 0 ? fail(a->f, "chown", "%s", e->path) : 0;
 }
 

@@ -23,7 +23,7 @@
 /* A file to be made: its directory is in place, its name the rest of the path. */
 struct birth {
     struct emu_place place;
-    struct emu_owner owner;
+    struct owner owner;
     mode_t umask;
 };
 
@@ -52,10 +52,10 @@ static bool birth_begin(struct emu_call *call, struct birth *birth, int dirfd, c
     const struct emu_cred *cred = emu_cred_of(call->emu, call->pid);
     if (!*path || emu_place_begin(call, &birth->place, dirfd, path, true) < 0)
         return false;
-    birth->owner = (struct emu_owner){cred->fsuid, cred->fsgid};
+    birth->owner = (struct owner){cred->fsuid, cred->fsgid};
     directory_of(birth->place.path, parent);
     if (stat(parent, &st) == 0 && st.st_mode & S_ISGID) {
-        struct emu_owner dir = {0, 0};
+        struct owner dir = {0, 0};
         emu_owner_at(call->emu, parent, true, &dir);
         birth->owner.gid = dir.gid;
     }
@@ -209,9 +209,9 @@ static int make_device(const char *path, mode_t mode, dev_t dev) {
     if (fd < 0)
         return -1;
     int length = snprintf(text, sizeof text, "%c:%u:%u", S_ISBLK(mode) ? 'b' : 'c', major(dev), minor(dev));
-    unsigned char owner[EMU_OWNER_MAX];
-    int error = fsetxattr(fd, EMU_XATTR_DEVICE, text, (size_t)length, 0) < 0 ||
-                        fsetxattr(fd, EMU_XATTR_OWNER, owner, 0, 0) < 0
+    uint8_t owner[OWNER_MAX];
+    int error = fsetxattr(fd, XATTR_DEVICE, text, (size_t)length, 0) < 0 ||
+                        fsetxattr(fd, XATTR_OWNER, owner, 0, 0) < 0
                     ? errno
                     : 0;
     close(fd);
@@ -234,7 +234,7 @@ static int64_t make_node(struct emu_call *call, int dirfd, uint64_t address, mod
     if (!birth_begin(call, &birth, dirfd, path)) {
         if (!device)
             return EMU_CONTINUE;
-        birth.owner = (struct emu_owner){0, 0};
+        birth.owner = (struct owner){0, 0};
         int error = emu_place_begin(call, &birth.place, dirfd, path, true);
         if (error < 0)
             return error;

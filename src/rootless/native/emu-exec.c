@@ -28,7 +28,7 @@ static bool is_elf(int fd) {
 }
 
 static void apply_setid(struct emu *emu, int fd, mode_t mode, struct emu_cred *next) {
-    struct emu_owner owner;
+    struct owner owner;
     bool group = mode & S_ISGID && mode & S_IXGRP; /* without x it means mandatory locking */
     if (emu->flags & EMU_NO_SETID_EXEC || !(mode & S_ISUID || group) || !is_elf(fd))
         return;

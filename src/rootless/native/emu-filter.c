@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "emulate-internal.h"
@@ -177,6 +177,12 @@ static int load_program(struct program *p, unsigned long flags) {
 int emu_install_filter(unsigned flags, bool *faked) {
     struct program p;
     *faked = false;
+    /* The number of the first credential, whatever the host had this limit at. */
+    struct rlimit locks;
+    if (getrlimit(EMU_RLIMIT_LOCKS, &locks) == 0) {
+        locks.rlim_cur = 0;
+        setrlimit(EMU_RLIMIT_LOCKS, &locks);
+    }
     build(&p, flags);
     int fd = load_program(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
     if (fd == -EINVAL) /* before 5.19 */

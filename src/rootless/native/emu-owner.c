@@ -32,53 +32,14 @@ int emu_inode_of(int dirfd, const char *path, int flags, struct emu_inode *out) 
     return 0;
 }
 
-size_t emu_owner_encode(unsigned char out[EMU_OWNER_MAX], uid_t uid, gid_t gid) {
-    const uint32_t values[2] = {uid, gid};
-    size_t n = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        uint32_t value = values[i];
-        if (!value) /* proto3 leaves defaults out */
-            continue;
-        out[n++] = (unsigned char)((i + 1) << 3); /* field number, varint */
-        for (; value >= 0x80; value >>= 7)
-            out[n++] = (unsigned char)(value | 0x80);
-        out[n++] = (unsigned char)value;
-    }
-    return n;
+static int read_attribute(const char *path, bool follow, struct owner *out) {
+    uint8_t bytes[64];
+    ssize_t n = follow ? getxattr(path, XATTR_OWNER, bytes, sizeof bytes)
+                       : lgetxattr(path, XATTR_OWNER, bytes, sizeof bytes);
+    return n >= 0 && owner_decode(bytes, (size_t)n, out);
 }
 
-bool emu_owner_decode(const unsigned char *bytes, size_t length, uid_t *uid, gid_t *gid) {
-    *uid = *gid = 0;
-    for (size_t i = 0; i < length;) {
-        unsigned char tag = bytes[i++];
-        uint64_t value = 0;
-        unsigned shift = 0;
-        for (;; shift += 7) {
-            if (i == length || shift > 63)
-                return false;
-            value |= (uint64_t)(bytes[i] & 0x7f) << shift;
-            if (!(bytes[i++] & 0x80))
-                break;
-        }
-        if (tag == 1 << 3)
-            *uid = (uid_t)value;
-        else if (tag == 2 << 3)
-            *gid = (gid_t)value;
-        else if (tag & 7) /* an unknown field that is no varint */
-            return false;
-    }
-    return true;
-}
-
-/* 1: recorded; 0: not; the attribute as path has it. */
-static int read_attribute(const char *path, bool follow, struct emu_owner *out) {
-    unsigned char bytes[64];
-    ssize_t n = follow ? getxattr(path, EMU_XATTR_OWNER, bytes, sizeof bytes)
-                       : lgetxattr(path, EMU_XATTR_OWNER, bytes, sizeof bytes);
-    return n >= 0 && emu_owner_decode(bytes, (size_t)n, &out->uid, &out->gid);
-}
-
-bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct emu_owner *out) {
+bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct owner *out) {
     struct emu_inode inode;
     if (read_attribute(path, follow, out))
         return true;
@@ -90,13 +51,13 @@ bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct emu_own
     return row != NULL;
 }
 
-bool emu_owner_get(struct emu *emu, int fd, struct emu_owner *out) {
+bool emu_owner_get(struct emu *emu, int fd, struct owner *out) {
     char path[32];
     struct emu_inode inode;
     snprintf(path, sizeof path, "self/fd/%d", fd);
     if (read_attribute(path, true, out))
         return true;
-    *out = (struct emu_owner){0, 0};
+    *out = (struct owner){0, 0};
     if (!emu->table.count || emu_inode_of(fd, "", AT_EMPTY_PATH, &inode) < 0)
         return false;
     const struct emu_row *row = emu_table_find(&emu->table, &inode);
@@ -114,7 +75,7 @@ static const char *name_of(const char *link, char *out, size_t size) {
     return out + 1;
 }
 
-static int set_row(struct emu *emu, int fd, const char *link, struct emu_owner owner) {
+static int set_row(struct emu *emu, int fd, const char *link, struct owner owner) {
     char name[PATH_MAX];
     struct emu_inode inode;
     int error = emu_inode_of(fd, "", AT_EMPTY_PATH, &inode);
@@ -126,21 +87,21 @@ static int set_row(struct emu *emu, int fd, const char *link, struct emu_owner o
     return emu_table_put(&emu->table, &inode, owner, name_of(link, name, sizeof name));
 }
 
-int emu_owner_set(struct emu *emu, int fd, struct emu_owner owner) {
+int emu_owner_set(struct emu *emu, int fd, struct owner owner) {
     char path[32];
-    unsigned char bytes[EMU_OWNER_MAX];
+    uint8_t bytes[OWNER_MAX];
     snprintf(path, sizeof path, "self/fd/%d", fd);
     if (!owner.uid && !owner.gid) {
         /* A device keeps its owner attribute: stat looks for a device only behind it. */
         int error = 0;
-        if (getxattr(path, EMU_XATTR_DEVICE, NULL, 0) >= 0)
-            error = setxattr(path, EMU_XATTR_OWNER, bytes, 0, 0);
+        if (getxattr(path, XATTR_DEVICE, NULL, 0) >= 0)
+            error = setxattr(path, XATTR_OWNER, bytes, 0, 0);
         else
-            error = removexattr(path, EMU_XATTR_OWNER);
+            error = removexattr(path, XATTR_OWNER);
         return error == 0 || errno == ENODATA ? 0 : set_row(emu, fd, path, owner);
     }
-    size_t n = emu_owner_encode(bytes, owner.uid, owner.gid);
-    if (setxattr(path, EMU_XATTR_OWNER, bytes, n, 0) == 0)
+    size_t n = owner_encode(owner, bytes);
+    if (setxattr(path, XATTR_OWNER, bytes, n, 0) == 0)
         return 0;
     /* Symlinks and the like (EPERM), file systems without attributes, full ones. */
     return errno == EROFS ? -EROFS : set_row(emu, fd, path, owner);

@@ -20,7 +20,7 @@
 #include "emulate-internal.h"
 
 struct record {
-    struct emu_owner owner;
+    struct owner owner;
     char *path;
 };
 
@@ -29,7 +29,7 @@ struct records {
     size_t count, room;
 };
 
-static int add(struct records *records, const char *path, struct emu_owner owner) {
+static int add(struct records *records, const char *path, struct owner owner) {
     if (records->count == records->room) {
         size_t room = records->room ? records->room * 2 : 64;
         struct record *grown = realloc(records->items, room * sizeof *grown);
@@ -138,7 +138,7 @@ static int add_overridden(struct emu *emu, struct records *records) {
         const struct record key = {{0, 0}, path};
         if (known && bsearch(&key, records->items, known, sizeof key, compare))
             continue;
-        if (in_layer(emu, path) && add(records, path, (struct emu_owner){0, 0}) < 0)
+        if (in_layer(emu, path) && add(records, path, (struct owner){0, 0}) < 0)
             return -ENOMEM;
     }
     return 0;

@@ -33,7 +33,7 @@ static struct device device_at(const char *path, mode_t mode, uint64_t size) {
     char text[40], kind;
     if (!S_ISREG(mode) || size)
         return device;
-    ssize_t n = getxattr(path, EMU_XATTR_DEVICE, text, sizeof text - 1);
+    ssize_t n = getxattr(path, XATTR_DEVICE, text, sizeof text - 1);
     if (n <= 0)
         return device;
     text[n] = 0;
@@ -44,7 +44,7 @@ static struct device device_at(const char *path, mode_t mode, uint64_t size) {
 
 /* Does the caller see a recorded owner here? On true the place has begun. */
 static bool find(struct emu_call *call, struct emu_place *place, int dirfd, const char *path, bool follow,
-                 struct emu_owner *owner) {
+                 struct owner *owner) {
     if (emu_place_begin(call, place, dirfd, path, follow) < 0)
         return false;
     if (emu_owner_at(call->emu, place->path, follow || !*path, owner))
@@ -63,7 +63,7 @@ static bool path_argument(const struct emu_call *call, uint64_t address, int fla
 
 static int64_t answer_stat(struct emu_call *call, int dirfd, const char *path, int flags, uint64_t out) {
     struct emu_place place;
-    struct emu_owner owner;
+    struct owner owner;
     struct stat st;
     bool follow = !(flags & AT_SYMLINK_NOFOLLOW);
     if (!find(call, &place, dirfd, path, follow, &owner))
@@ -114,7 +114,7 @@ int64_t emu_do_fstatat(struct emu_call *call) {
     return answer_stat(call, (int)call->args[0], path, flags, call->args[2]);
 }
 
-static void patch_statx(struct emu_statx *st, struct emu_owner owner, struct device device) {
+static void patch_statx(struct emu_statx *st, struct owner owner, struct device device) {
     st->uid = owner.uid;
     st->gid = owner.gid;
     if (!device.type)
@@ -127,7 +127,7 @@ static void patch_statx(struct emu_statx *st, struct emu_owner owner, struct dev
 int64_t emu_do_statx(struct emu_call *call) {
     char path[PATH_MAX];
     struct emu_place place;
-    struct emu_owner owner;
+    struct owner owner;
     struct emu_statx st;
     int flags = (int)call->args[2];
     uint32_t mask = (uint32_t)call->args[3];
@@ -161,7 +161,7 @@ static size_t drop_private(char *list, size_t size) {
     size_t kept = 0;
     for (size_t at = 0; at < size;) {
         size_t length = strlen(list + at) + 1;
-        if (strcmp(list + at, EMU_XATTR_OWNER) && strcmp(list + at, EMU_XATTR_DEVICE)) {
+        if (strcmp(list + at, XATTR_OWNER) && strcmp(list + at, XATTR_DEVICE)) {
             memmove(list + kept, list + at, length);
             kept += length;
         }
@@ -172,7 +172,7 @@ static size_t drop_private(char *list, size_t size) {
 
 static int64_t list(struct emu_call *call, int dirfd, const char *path, bool follow) {
     struct emu_place place;
-    struct emu_owner owner;
+    struct owner owner;
     char *names = NULL;
     if (!find(call, &place, dirfd, path, follow, &owner))
         return EMU_CONTINUE;

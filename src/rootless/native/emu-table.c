@@ -60,7 +60,7 @@ static int grow(struct emu_table *table) {
     return 0;
 }
 
-int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct emu_owner owner, const char *path) {
+int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct owner owner, const char *path) {
     if (2 * table->count >= table->capacity && grow(table) < 0)
         return -ENOMEM;
     char *name = path ? strdup(path) : NULL;
@@ -106,7 +106,7 @@ static int compare_paths(const void *a, const void *b) {
 }
 
 /* "UID GID PATH": false when malformed. */
-static bool parse_record(const char *record, struct emu_owner *owner, const char **path) {
+static bool parse_record(const char *record, struct owner *owner, const char **path) {
     char *end;
     owner->uid = (uid_t)strtoul(record, &end, 10);
     if (end == record || *end != ' ')
@@ -121,7 +121,7 @@ static bool parse_record(const char *record, struct emu_owner *owner, const char
 
 static void load_record(struct emu *emu, const char *record, size_t *room) {
     struct emu_table *table = &emu->table;
-    struct emu_owner owner;
+    struct owner owner;
     struct emu_inode inode;
     const char *path;
     if (!parse_record(record, &owner, &path))
@@ -140,8 +140,12 @@ static void load_record(struct emu *emu, const char *record, size_t *room) {
     if (emu_inode_of(emu->root, path, AT_SYMLINK_NOFOLLOW, &inode) < 0 || S_ISREG(inode.mode) || S_ISDIR(inode.mode))
         return;
     /* Topmost first: what is there already is newer. */
-    if (!emu_table_find(table, &inode) && emu_table_put(table, &inode, owner, path) == 0)
-        emu_table_find(table, &inode)->lower = true;
+    if (emu_table_find(table, &inode) || emu_table_put(table, &inode, owner, path) < 0)
+        return;
+    /* An upper layer may have been used before, and its inodes are no lower ones. */
+    struct stat st;
+    emu_table_find(table, &inode)->lower =
+        emu->upper < 0 || fstatat(emu->upper, path, &st, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
 void emu_table_load(struct emu *emu, const int *files, size_t count) {

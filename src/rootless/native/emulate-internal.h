@@ -8,6 +8,7 @@
 
 #include "emulate-uapi.h"
 #include "emulate.h"
+#include "owners.h"
 
 /* A handler's answer beside results (≥ 0) and -errno: let the kernel do it. */
 #define EMU_CONTINUE INT64_MIN
@@ -26,11 +27,6 @@ struct emu_cred {
     gid_t groups[];
 };
 
-struct emu_owner {
-    uid_t uid;
-    gid_t gid;
-};
-
 /* Identity of an inode as the container sees it. */
 struct emu_inode {
     uint64_t dev, ino;
@@ -43,7 +39,7 @@ struct emu_inode {
 /* Owner of an inode that can't have user.* attributes. */
 struct emu_row {
     struct emu_inode inode;
-    struct emu_owner owner;
+    struct owner owner;
     char *path; /* where it was last seen, from the root, no leading slash; or NULL */
     bool lower; /* from a lower layer: its number can't be reused during the step */
     bool used;
@@ -122,16 +118,16 @@ bool emu_cred_in_group(const struct emu_cred *cred, gid_t gid);
 
 int emu_inode_of(int dirfd, const char *path, int flags, struct emu_inode *out);
 /* Recorded owner of an O_PATH or ordinary descriptor; false: none, it is 0:0. */
-bool emu_owner_get(struct emu *emu, int fd, struct emu_owner *out);
+bool emu_owner_get(struct emu *emu, int fd, struct owner *out);
 /* Record, or forget when it is 0:0 (devices keep theirs). Returns 0 or -errno. */
-int emu_owner_set(struct emu *emu, int fd, struct emu_owner owner);
+int emu_owner_set(struct emu *emu, int fd, struct owner owner);
 /* Owner by path, following the last symlink or not; same answers. */
-bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct emu_owner *out);
+bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct owner *out);
 
 /* ---- emu-table.c: the owners of symlinks, fifos, sockets ------------------ */
 
 struct emu_row *emu_table_find(struct emu_table *table, const struct emu_inode *inode);
-int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct emu_owner owner, const char *path);
+int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct owner owner, const char *path);
 void emu_table_load(struct emu *emu, const int *files, size_t count);
 void emu_table_free(struct emu_table *table);
 /* ---- emu-save.c ------------------------------------------------------------ */

@@ -92,24 +92,12 @@ int emu_handle(struct emu *emu);
  */
 int emu_finish(struct emu *emu);
 
-/* ---- records, for whoever turns layers into files and back ----------------
- *
- * Regular files and directories: extended attribute EMU_XATTR_OWNER, umoci's
- * and PRoot's protobuf { uint32 uid = 1; uint32 gid = 2; }; absent is 0:0.
- * Devices are empty regular files that have EMU_XATTR_DEVICE, "c:MAJ:MIN" or
- * "b:MAJ:MIN", and always EMU_XATTR_OWNER too, 0:0 included.
- * Symlinks, fifos and sockets can't have user.* attributes: the layer's owners
- * file, records "UID GID PATH\0" (decimal, PATH relative to the root without
- * leading slash, sorted by bytes). It speaks only about inodes in that very
- * layer; what it does not name there is 0:0.
+/*
+ * What is recorded, and where: owners.h. Two rules beside it:
+ * - a device has XATTR_OWNER even when it is 0:0; stat looks for XATTR_DEVICE
+ *   behind an owner only;
+ * - an owners file speaks about inodes of that very layer. Where a lower one
+ *   names the same path, emu_finish writes 0:0 too.
  */
-#define EMU_XATTR_OWNER "user.rootlesscontainers"
-#define EMU_XATTR_DEVICE "user.tsbox.device"
-#define EMU_OWNER_MAX 12
-
-/* Encode an owner for EMU_XATTR_OWNER; returns its length (0 ≤ n ≤ EMU_OWNER_MAX). */
-size_t emu_owner_encode(unsigned char out[EMU_OWNER_MAX], uid_t uid, gid_t gid);
-/* Decode; a missing field is 0. False when the bytes are no such message. */
-bool emu_owner_decode(const unsigned char *bytes, size_t length, uid_t *uid, gid_t *gid);
 
 #endif
