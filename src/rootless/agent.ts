@@ -1,5 +1,13 @@
 import type { EntrySink, EntrySource } from '../layer/entry.js'
+import { type AgentProcess, startProcess } from './agent-process.js'
+import { apply } from './apply.js'
+import { errnoName } from './error.js'
+import { F, Payload } from './frames.js'
+import { type Lane, request } from './lane.js'
+import { LanePool } from './lane-pool.js'
 import type { IdExtent, IdMode, ProcessSpec, StepExit, StepPlan, StepStdio } from './plan.js'
+import { startStep } from './step.js'
+import { walk } from './walk.js'
 
 /** How ids get mapped. `newidmap` runs the setuid programs, `direct` writes the maps with real root's power. */
 export type IdMaps =
@@ -69,4 +77,91 @@ export interface AgentApi {
   probe(dir: string): Promise<ProbeResult[]>
   /** Ends the helper and everything that it runs; settles when it is gone. Idempotent. */
   close(): Promise<void>
+}
+
+/** {@link AgentApi} over the helper's process. It keeps Node alive only while a request is under way. */
+export class Agent implements AgentApi {
+  readonly mode: IdMode
+  private readonly process: AgentProcess
+  private readonly pool: LanePool
+
+  private constructor(mode: IdMode, process: AgentProcess) {
+    this.mode = mode
+    this.process = process
+    this.pool = new LanePool(process.lanes.slice(1))
+  }
+
+  /**
+   * Starts the helper and enters its namespaces.
+   *
+   * @throws {HelperError} stages `user namespace`, `newidmap`, `mount propagation`, …
+   */
+  static async start(options: AgentOptions): Promise<Agent> {
+    return new Agent(options.mode, await startProcess(options))
+  }
+
+  walk(dir: string, options: { content: boolean }, sink: EntrySink): Promise<void> {
+    return this.onLane((lane) => walk(lane, dir, options, sink))
+  }
+
+  apply(dir: string, source: EntrySource): Promise<void> {
+    return this.onLane((lane) => apply(lane, dir, source))
+  }
+
+  remove(paths: readonly string[]): Promise<void> {
+    return this.onLane((lane) => request(lane, (w) => w.begin(F.REMOVE).strings(paths).end()))
+  }
+
+  read(files: readonly FileRef[], onFile: (index: number) => void, onData: (chunk: Uint8Array) => void): Promise<void> {
+    return this.onLane((lane) =>
+      request(
+        lane,
+        (w) => {
+          w.begin(F.READ).u32(files.length)
+          // An empty root says: the same as before.
+          files.forEach((f, i) => {
+            w.str(files[i - 1]?.root === f.root ? '' : f.root).str(f.path)
+          })
+          w.end()
+        },
+        {
+          frame: (type, payload) => (type === F.FILE ? onFile(new Payload(payload).u32()) : undefined),
+          data: (_type, piece) => onData(piece),
+        },
+      ),
+    )
+  }
+
+  async startStep(plan: StepPlan, options: StepOptions): Promise<Step> {
+    const lane = await this.pool.borrow()
+    return startStep(lane, plan, options, () => this.pool.give(lane))
+  }
+
+  async probe(dir: string): Promise<ProbeResult[]> {
+    const results: ProbeResult[] = []
+    await this.onLane((lane) =>
+      request(lane, (w) => w.begin(F.PROBE).str(dir).end(), {
+        frame(type, payload) {
+          if (type !== F.PROBED) return
+          const p = new Payload(payload)
+          const stage = p.str()
+          results.push({ stage, errno: errnoName(p.u32()) })
+        },
+      }),
+    )
+    return results
+  }
+
+  close(): Promise<void> {
+    return this.process.close()
+  }
+
+  private async onLane<T>(use: (lane: Lane) => Promise<T>): Promise<T> {
+    const lane = await this.pool.borrow()
+    try {
+      return await use(lane)
+    } finally {
+      this.pool.give(lane)
+    }
+  }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { relativeToRoot } from '../base/path.js'
 import type { PlanOp, StepPlan } from './plan.js'
 
 /** A mount beside the root. */
@@ -10,7 +12,7 @@ export interface ContainerSpec {
   /** Host directories that receive changes; without them the root is read-only. */
   upper?: string | undefined
   work?: string | undefined
-  /** An existing host directory of this step, used for mount points: see `stubEntries`. */
+  /** A host directory of this step, filled as `stubEntries` says: the lowest layer, which has the mount points. */
   stub: string
   mounts: readonly ContainerMount[]
   network: 'host' | 'none'
@@ -29,10 +31,98 @@ export interface ContainerSpec {
 /** Docker's default capabilities, by number. @see capabilities(7), moby oci/caps/defaults.go */
 export const DEFAULT_CAPABILITIES: readonly number[] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31]
 
-/** Plan of a container with Docker's defaults. */
-export declare function containerPlan(spec: ContainerSpec): StepPlan
+/** @see moby oci/defaults.go */
+const MASKED = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+]
+const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+const BASE_STUBS = ['proc', 'sys', 'dev', 'etc']
+const BASE_FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf']
+/** The root is mounted on this directory of the stub: any that is always there. */
+const ROOT_PLACE = 'proc'
+/** More than any real /etc/passwd has. */
+const READ_MAX = 8 * 1024 * 1024
+
+function textFile(target: string, text: string): PlanOp {
+  return { op: 'file', target, content: new TextEncoder().encode(text), mode: 0o644, uid: 0, gid: 0 }
+}
+
+/** Ports below 1024 and ping for everybody, as Docker has it; /proc/sys turns read-only afterwards. */
+const OWN_NETWORK: readonly PlanOp[] = [
+  { op: 'loopback' },
+  { op: 'write', path: '/proc/sys/net/ipv4/ip_unprivileged_port_start', text: '0', optional: true },
+  { op: 'write', path: '/proc/sys/net/ipv4/ping_group_range', text: '0 65535', optional: true },
+]
+
+function depth(mount: ContainerMount): number {
+  return mount.target.split('/').filter(Boolean).length
+}
+
+/** Plan of a container with Docker's defaults. A mount below another one's target comes after it, whatever their order. */
+export function containerPlan(spec: ContainerSpec): StepPlan {
+  const ownNetwork = spec.network === 'none'
+  const ops: PlanOp[] = [
+    { op: 'root', layers: [spec.stub, ...spec.layers], upper: spec.upper, work: spec.work },
+    { op: 'hostname', name: spec.hostname },
+    { op: 'proc', target: '/proc' },
+    { op: 'dev', target: '/dev', shmSizeBytes: spec.shmSizeBytes },
+    { op: 'sys', target: '/sys' },
+  ]
+  if (ownNetwork) ops.push({ op: 'cgroup', target: '/sys/fs/cgroup' }, ...OWN_NETWORK)
+  ops.push(textFile('/etc/hostname', `${spec.hostname}\n`))
+  if (spec.hosts !== undefined) ops.push(textFile('/etc/hosts', spec.hosts))
+  if (spec.resolvConf !== undefined) ops.push(textFile('/etc/resolv.conf', spec.resolvConf))
+  ops.push(...[...spec.mounts].sort((a, b) => depth(a) - depth(b)))
+  if (spec.cwd) ops.push({ op: 'mkdir', mode: 0o755, ...spec.cwd })
+  ops.push({ op: 'mask', paths: MASKED }, { op: 'readonly', paths: READONLY })
+  if (spec.readonlyRoot) ops.push({ op: 'readonly', paths: ['/'] })
+  for (const path of spec.read ?? []) ops.push({ op: 'read', path, maxBytes: READ_MAX })
+  return { root: `${spec.stub}/${ROOT_PLACE}`, network: ownNetwork ? 'own' : 'host', ops }
+}
+
 /**
  * Mount points that the stub directory should have below it, so that mounting leaves no trace in the upper: paths
- * relative to it, directories before what is in them.
+ * relative to it, directories before what is in them. What a bind's source is, file or directory, is looked up; where
+ * it can't be known, the helper makes the mount point and takes it away.
  */
-export declare function stubEntries(mounts: readonly ContainerMount[]): { path: string; type: 'dir' | 'file' }[]
+export function stubEntries(mounts: readonly ContainerMount[]): { path: string; type: 'dir' | 'file' }[] {
+  const found = new Map<string, 'dir' | 'file'>()
+  for (const path of BASE_STUBS) found.set(path, 'dir')
+  for (const path of BASE_FILES) found.set(path, 'file')
+  for (const mount of mounts) {
+    const names = relativeToRoot(mount.target).split('/')
+    if (names[0] === '' || BASE_STUBS.slice(0, 3).includes(names[0]!)) continue
+    const type = typeOf(mount)
+    const dirs = type === 'dir' ? names.length : names.length - 1
+    for (let n = 1; n <= dirs; n++) put(found, names.slice(0, n).join('/'), 'dir')
+    if (type === 'file') put(found, names.join('/'), 'file')
+  }
+  const entries = [...found].map(([path, type]) => ({ path, type }))
+  // A mount below another file's target can't be; the helper says so, with the paths.
+  return entries.filter((e) => !entries.some((o) => o.type === 'file' && e.path.startsWith(`${o.path}/`)))
+}
+
+function put(found: Map<string, 'dir' | 'file'>, path: string, type: 'dir' | 'file'): void {
+  if (!found.has(path)) found.set(path, type)
+}
+
+function typeOf(mount: ContainerMount): 'dir' | 'file' | undefined {
+  if (mount.op !== 'bind') return mount.op === 'tmpfs' ? 'dir' : 'file'
+  if (!('path' in mount.source)) return undefined
+  try {
+    return statSync(`${mount.source.path}/${mount.sub ?? ''}`.replace(/\/+$/, '') || '/').isDirectory() ? 'dir' : 'file'
+  } catch {
+    return undefined
+  }
+}

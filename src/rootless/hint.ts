@@ -1,0 +1,33 @@
+/** What a person can do about a failure inside the helper; undefined where there is nothing to say. */
+export function hintFor(stage: string, errno: string, detail: string): string | undefined {
+  switch (stage) {
+    case 'user namespace':
+      if (errno === 'ENOSPC') return 'sudo sysctl -w user.max_user_namespaces=15000'
+      return 'let users make namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1 (Debian) or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)'
+    case 'mount propagation':
+      return 'sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
+    case 'newidmap':
+      return errno === 'ENOENT'
+        ? 'sudo apt install uidmap, or run with --userns=single'
+        : 'check your ranges in /etc/subuid and /etc/subgid, or run with --userns=single'
+    case 'chown':
+    case 'set user id':
+    case 'set group id':
+    case 'set groups':
+      if (errno !== 'EINVAL') return undefined
+      return 'the id is not mapped: give yourself a larger range with sudo usermod --add-subuids 100000-231071 --add-subgids 100000-231071 $USER'
+    case 'mount overlay':
+      if (errno === 'EINVAL') return 'put the store on a local disk with TSBOX_ROOT: overlayfs refuses this file system'
+      if (errno === 'EPERM') return 'overlayfs in a user namespace needs Linux 5.11 or newer'
+      return undefined
+    case 'namespaces':
+      return errno === 'ENOSPC' ? 'sudo sysctl -w user.max_user_namespaces=15000' : undefined
+    case 'resource limit':
+      return 'a hard limit can only be lowered'
+    case 'exec':
+      if (errno === 'ENOEXEC') return `"${detail}" is no program of this machine's architecture, or a script without #!`
+      return undefined
+    default:
+      return errno === 'ENOSPC' ? 'free some disk space: tsbox system prune -a' : undefined
+  }
+}

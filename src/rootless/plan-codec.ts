@@ -1,0 +1,129 @@
+import { F, type FrameWriter } from './frames.js'
+import { type OverlaySpec, type PlanOp, type ProcessSpec, RLIMITS, type StepPlan, type StepStdio } from './plan.js'
+
+/** Numbers of the operations, as in `enum op` of native/plan.c. */
+const OPS = {
+  root: 1,
+  tree: 2,
+  bind: 3,
+  tmpfs: 4,
+  proc: 5,
+  sys: 6,
+  dev: 7,
+  cgroup: 8,
+  mask: 9,
+  readonly: 10,
+  file: 11,
+  symlink: 12,
+  mkdir: 13,
+  write: 14,
+  hostname: 15,
+  loopback: 16,
+} as const
+
+const STDIO = { frames: 0, inherit: 1, tty: 2 } as const
+const NO_PATH = ''
+/** Docker's size of /dev/shm. */
+const SHM_BYTES = 64 * 1024 * 1024
+
+type MountOp = Exclude<PlanOp, { op: 'read' }>
+
+/** Puts a plan into a RUN frame. */
+export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio): void {
+  const ops = plan.ops.filter((op): op is MountOp => op.op !== 'read')
+  const upper = ops.find((op) => op.op === 'root')?.upper
+  w.begin(F.RUN)
+    .str(plan.root)
+    .str(upper ?? NO_PATH)
+  w.flag(plan.network === 'own')
+    .u8(STDIO[stdio.mode])
+    .flag(stdio.stdin)
+  w.u32(ops.length)
+  for (const op of ops) encodeOp(w.u8(OPS[op.op]), op)
+  const reads = readsOf(plan)
+  w.u32(reads.length)
+  for (const read of reads) w.str(read.path).u32(read.maxBytes)
+  w.end()
+}
+
+/** The `read` ops of a plan, in the order in which the helper numbers them. */
+export function readsOf(plan: StepPlan): Extract<PlanOp, { op: 'read' }>[] {
+  return plan.ops.filter((op): op is Extract<PlanOp, { op: 'read' }> => op.op === 'read')
+}
+
+function encodeOverlay(w: FrameWriter, spec: OverlaySpec): void {
+  // overlayfs takes the topmost first.
+  w.strings([...spec.layers].reverse())
+    .str(spec.upper ?? NO_PATH)
+    .str(spec.work ?? NO_PATH)
+}
+
+function encodeOp(w: FrameWriter, op: MountOp): void {
+  switch (op.op) {
+    case 'root':
+    case 'tree':
+      encodeOverlay(w, op)
+      return
+    case 'bind':
+      w.str('path' in op.source ? op.source.path : NO_PATH).u32('tree' in op.source ? op.source.tree : 0)
+      w.str(op.sub ?? NO_PATH).str(op.target)
+      w.flag(op.readonly)
+        .flag(op.recursive ?? true)
+        .flag(op.optional)
+      return
+    case 'tmpfs':
+      w.str(op.target)
+        .u64(op.sizeBytes ?? 0)
+        .u32(op.mode ?? 0o1777)
+      w.u32(op.uid ?? 0)
+        .u32(op.gid ?? 0)
+        .flag(op.noexec)
+      return
+    case 'dev':
+      w.str(op.target).u64(op.shmSizeBytes ?? SHM_BYTES)
+      return
+    case 'mask':
+    case 'readonly':
+      w.strings(op.paths)
+      return
+    case 'file':
+      w.str(op.target).blob(op.content).u32(op.mode).u32(op.uid).u32(op.gid).flag(op.readonly)
+      return
+    case 'symlink':
+      w.str(op.path).str(op.text)
+      return
+    case 'mkdir':
+      w.str(op.path).u32(op.mode).u32(op.uid).u32(op.gid)
+      return
+    case 'write':
+      w.str(op.path).str(op.text).flag(op.optional)
+      return
+    case 'hostname':
+      w.str(op.name)
+      return
+    case 'loopback':
+      return
+    default:
+      w.str(op.target)
+  }
+}
+
+/** Puts a process into an EXEC frame. */
+export function encodeProcess(w: FrameWriter, p: ProcessSpec): void {
+  w.begin(F.EXEC).strings(p.args).strings(p.env).str(p.cwd).u32(p.uid).u32(p.gid)
+  w.u32(p.groups.length)
+  for (const gid of p.groups) w.u32(gid)
+  w.u32(bits(p.capabilities, 0)).u32(bits(p.capabilities, 32))
+  w.flag(p.noNewPrivileges).u32(p.umask ?? 0o022)
+  w.u32(p.rlimits?.length ?? 0)
+  for (const r of p.rlimits ?? []) w.u32(RLIMITS[r.resource]).u64(r.soft).u64(r.hard)
+  w.flag(p.emulate).blob(p.seccomp ?? new Uint8Array())
+  w.u32(p.size?.columns ?? 0)
+    .u32(p.size?.rows ?? 0)
+    .end()
+}
+
+/** The 32 bits of a set from number `from` on. */
+function bits(numbers: readonly number[], from: number): number {
+  return numbers.reduce((set, n) => (n >= from && n < from + 32 ? set | (1 << (n - from)) : set), 0)
+}

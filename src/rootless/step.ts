@@ -1,0 +1,161 @@
+import type { Step, StepOptions } from './agent.js'
+import { HelperError } from './error.js'
+import { F, FrameWriter, Payload } from './frames.js'
+import { decodeError, type Lane, type LaneHandler } from './lane.js'
+import type { ProcessSpec, StepExit, StepPlan } from './plan.js'
+import { encodePlan, encodeProcess, readsOf } from './plan-codec.js'
+
+/** Stdin goes in pieces of at most this many bytes, each awaited. */
+const STDIN_PIECE = 64 * 1024
+
+interface Deferred<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(err: unknown): void
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void
+  let reject!: (err: unknown) => void
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  // Who does not ask is not told: `exec` may have reported the same failure.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}
+
+/** A step over one lane. Made by {@link startStep}. */
+class LaneStep implements Step, LaneHandler {
+  readonly files = new Map<string, Uint8Array>()
+  private readonly lane: Lane
+  private readonly options: StepOptions
+  private readonly reads: string[]
+  private readonly release: () => void
+  private readonly isReady = deferred<void>()
+  private readonly isStarted = deferred<void>()
+  private readonly hasEnded = deferred<StepExit>()
+  private over = false
+  private acknowledged: (() => void) | undefined
+  private input: Promise<void> = Promise.resolve()
+
+  constructor(lane: Lane, plan: StepPlan, options: StepOptions, release: () => void) {
+    this.lane = lane
+    this.options = options
+    this.release = release
+    this.reads = readsOf(plan).map((op) => op.path)
+    lane.attach(this)
+    this.send((w) => encodePlan(w, plan, options.stdio))
+    options.signal?.addEventListener('abort', this.abort)
+  }
+
+  get exit(): Promise<StepExit> {
+    return this.hasEnded.promise
+  }
+
+  get ready(): Promise<void> {
+    return this.isReady.promise
+  }
+
+  exec(process: ProcessSpec): Promise<void> {
+    this.send((w) => encodeProcess(w, process))
+    return this.isStarted.promise
+  }
+
+  writeStdin(chunk: Uint8Array): Promise<void> {
+    this.input = this.input.then(async () => {
+      for (let at = 0; at < chunk.length && !this.over; at += STDIN_PIECE) {
+        await new Promise<void>((done) => {
+          this.acknowledged = done
+          this.send((w) =>
+            w
+              .begin(F.STDIN)
+              .bytes(chunk.subarray(at, at + STDIN_PIECE))
+              .end(),
+          )
+        })
+      }
+    })
+    return this.input
+  }
+
+  endStdin(): void {
+    this.input = this.input.then(() => this.send((w) => w.begin(F.STDIN_EOF).end()))
+  }
+
+  signal(number: number): void {
+    this.send((w) => w.begin(F.SIGNAL).u32(number).end())
+  }
+
+  resize(columns: number, rows: number): void {
+    this.send((w) => w.begin(F.RESIZE).u32(columns).u32(rows).end())
+  }
+
+  async kill(): Promise<void> {
+    this.send((w) => w.begin(F.KILL).end())
+    await this.exit.catch(() => {})
+  }
+
+  frame(type: number, payload: Buffer): void {
+    const p = new Payload(payload)
+    if (type === F.FILE) this.files.set(this.reads[p.u32()]!, Uint8Array.from(p.rest()))
+    else if (type === F.READY) this.isReady.resolve()
+    else if (type === F.STARTED) this.isStarted.resolve()
+    else if (type === F.STDIN_ACK) this.acknowledge()
+    else if (type === F.EXIT) this.end(p.u8() === 0 ? { code: p.u32() } : { signal: p.u32() })
+    else if (type === F.ERROR) this.end(undefined, decodeError(payload))
+  }
+
+  data(type: number, piece: Buffer): void {
+    this.options.onOutput?.(type === F.STDERR ? 'stderr' : 'stdout', piece)
+  }
+
+  closed(): void {
+    this.end(undefined, new HelperError('step', '', ''))
+  }
+
+  private readonly abort = (): void => {
+    void this.kill()
+  }
+
+  private acknowledge(): void {
+    const done = this.acknowledged
+    this.acknowledged = undefined
+    done?.()
+  }
+
+  private end(exit: StepExit | undefined, err?: HelperError): void {
+    if (this.over) return
+    this.over = true
+    this.options.signal?.removeEventListener('abort', this.abort)
+    this.lane.attach(undefined)
+    this.release()
+    this.acknowledge()
+    const reason = err ?? new HelperError('step', 'ECANCELED', 'ended')
+    this.isReady.reject(reason)
+    this.isStarted.reject(reason)
+    if (exit) this.hasEnded.resolve(exit)
+    else this.hasEnded.reject(reason)
+  }
+
+  private send(build: (w: FrameWriter) => void): void {
+    // After the end the lane may serve somebody else.
+    if (this.over) return
+    const w = new FrameWriter()
+    build(w)
+    this.lane.send(w.take())
+  }
+}
+
+/**
+ * Makes a step on a free lane and settles once its mounts stand. `release` is called when the lane is free again.
+ *
+ * @throws {HelperError}
+ */
+export async function startStep(lane: Lane, plan: StepPlan, options: StepOptions, release: () => void): Promise<Step> {
+  const step = new LaneStep(lane, plan, options, release)
+  if (options.signal?.aborted) void step.kill()
+  await step.ready
+  return step
+}
