@@ -1,0 +1,106 @@
+import { writeFileSync } from 'node:fs'
+import { TsboxError } from '../../base/error.js'
+import type { BuildOutcome, BuildRequest } from '../../engine/api.js'
+import { choice, count, defineCommand, flag, list, text } from '../command.js'
+import { interruptible } from '../interrupt.js'
+import { openProgress, progressMode } from '../progress/open.js'
+import { withBuildInput } from './build-input.js'
+import {
+  parseAddHost,
+  parseBackend,
+  parseKeyValue,
+  parseNamedContext,
+  parseSecret,
+  parseTags,
+} from './build-options.js'
+import { BUILD_REFUSED } from './build-refused.js'
+
+export const command = defineCommand({
+  synopsis: '[OPTIONS] PATH | -',
+  summary: 'Build an image from a Dockerfile',
+  arguments: [1, 1],
+  options: {
+    'add-host': list('Add a line to the hosts file of the steps (HOST:IP)'),
+    backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
+    'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
+    'build-context': list('Add a named context (NAME=FOLDER or NAME=docker-image://IMAGE)'),
+    file: text('Dockerfile (default PATH/Dockerfile); - reads it from standard input', 'f'),
+    'force-rm': flag('Remove intermediate containers always (there are none)'),
+    iidfile: text('Write the id of the image to a file'),
+    jobs: count('Steps that may run at once'),
+    label: list('Set a label of the image (K=V)'),
+    load: flag('Keep the image in the store (tsbox always does)'),
+    'metadata-file': text('Write digests and names of the result to a file, as JSON'),
+    network: choice(['default', 'host', 'none'], 'Network of the steps'),
+    'no-cache': flag('Do not use the build cache'),
+    platform: text('Platform to build for'),
+    progress: choice(
+      ['auto', 'plain', 'tty', 'rawjson', 'quiet'],
+      'How progress is shown (default BUILDKIT_PROGRESS, else auto)',
+    ),
+    quiet: flag('Print the id of the image and nothing else', 'q'),
+    rm: flag('Remove intermediate containers (there are none)'),
+    secret: list('Give steps a secret (id=NAME[,src=FILE|,env=VARIABLE])'),
+    tag: list('Name of the image (NAME[:TAG])', 't'),
+    target: text('Stage to build'),
+    userns: choice(['auto', 'subid', 'single'], 'How ids are mapped'),
+  },
+  refused: BUILD_REFUSED,
+  async run(values, [path], { debug, engine, resolve, shell }) {
+    const mode = progressMode(values.progress, values.quiet, shell)
+    return await interruptible(shell, async (signal) => {
+      const options = {
+        tags: parseTags(values.tag),
+        buildArgs: parseKeyValue(values['build-arg'], () => undefined),
+        labels: parseKeyValue(values.label, () => ''),
+        target: values.target,
+        noCache: values['no-cache'],
+        jobs: values.jobs,
+        backend: parseBackend(values.backend, shell.env.TSBOX_BACKEND),
+        userns: values.userns ?? 'auto',
+        secrets: Object.fromEntries(values.secret.map((s) => parseSecret(s, shell.env, resolve))),
+        namedContexts: Object.fromEntries(values['build-context'].map((c) => parseNamedContext(c, resolve))),
+        platform: values.platform,
+        network: values.network ?? 'default',
+        extraHosts: values['add-host'].map(parseAddHost),
+        signal,
+      } satisfies Partial<BuildRequest>
+      const outcome = await withBuildInput(path!, values.file, shell.stdin, resolve, async (input) => {
+        const opened = await engine()
+        const progress = await openProgress(mode, shell, debug)
+        try {
+          return await opened.build({ ...options, ...input }, progress.sink)
+        } catch (err) {
+          throw failed(err)
+        } finally {
+          progress.end()
+        }
+      })
+      if (values.iidfile !== undefined) writeFileSync(resolve(values.iidfile), outcome.imageID)
+      if (values['metadata-file'] !== undefined) writeMetadata(resolve(values['metadata-file']), outcome)
+      if (mode === 'quiet') shell.stdout.write(`${outcome.imageID}\n`)
+      return undefined
+    })
+  },
+})
+
+/** Says, as BuildKit does, that it is the build that failed. */
+function failed(err: unknown): unknown {
+  if (!(err instanceof TsboxError)) return err
+  const { code, hint, exitCode, location } = err
+  return new TsboxError(code, `failed to build: failed to solve: ${err.message}`, {
+    hint,
+    exitCode,
+    location,
+    cause: err,
+  })
+}
+
+function writeMetadata(file: string, outcome: BuildOutcome): void {
+  const metadata = {
+    'containerimage.config.digest': outcome.imageID,
+    'containerimage.digest': outcome.manifestDigest,
+    ...(outcome.tags.length ? { 'image.name': outcome.tags.join(',') } : {}),
+  }
+  writeFileSync(file, `${JSON.stringify(metadata, null, 2)}\n`)
+}

@@ -1,0 +1,46 @@
+import { defineCommand, flag } from '../command.js'
+import { humanSize } from '../format/units.js'
+import { withSpinner } from '../spinner.js'
+
+export const command = defineCommand({
+  synopsis: '[OPTIONS]',
+  summary: 'Remove stopped containers, unused images, the build cache and leftovers',
+  arguments: [0, 0],
+  options: {
+    all: flag('Remove every image that no container uses, not only those without a tag', 'a'),
+    force: flag('Do not ask', 'f'),
+  },
+  refused: { volumes: 'there are no named volumes yet', filter: 'everything unused is removed' },
+  async run(values, _, { engine, shell }) {
+    if (!values.force) {
+      shell.stderr.write(warning(values.all))
+      if (!(await confirmed(shell.stdin.stream()))) return undefined
+    }
+    const opened = await engine()
+    const { deleted, reclaimedBytes } = await withSpinner(shell, 'Removing what is not used', () =>
+      opened.system.prune({ all: values.all }),
+    )
+    const list = deleted.length ? `Deleted:\n${deleted.map((d) => `${d}\n`).join('')}\n` : ''
+    shell.stdout.write(`${list}Total reclaimed space: ${humanSize(reclaimedBytes, 4)}\n`)
+    return undefined
+  },
+})
+
+function warning(all: boolean): string {
+  const images = all ? 'all images without at least one container' : 'all images without a tag or a container'
+  return `WARNING! This will remove:
+  - all stopped containers
+  - ${images}
+  - unused build cache
+
+Are you sure you want to continue? [y/N] `
+}
+
+async function confirmed(input: AsyncIterable<Uint8Array>): Promise<boolean> {
+  let answer = ''
+  for await (const chunk of input) {
+    answer += Buffer.from(chunk).toString()
+    if (answer.includes('\n')) break
+  }
+  return /^y(es)?$/i.test(answer.split('\n')[0]!.trim())
+}

@@ -1,0 +1,71 @@
+import type { ProgressEvent } from '../../build/progress/event.js'
+import { Trace, type VertexTrace } from './trace.js'
+
+/**
+ * BuildKit's `--progress=rawjson`: one SolveStatus a line, one line an event. Digests name vertices; times are RFC 3339.
+ *
+ * @see buildkit/client/graph.go for the fields
+ */
+export class RawJsonPrinter {
+  private readonly write: (text: string) => void
+  private readonly trace = new Trace()
+
+  constructor(write: (text: string) => void) {
+    this.write = write
+  }
+
+  update(event: ProgressEvent): void {
+    const v = this.trace.update(event)
+    v.lines = []
+    this.write(`${JSON.stringify(this.status(event, v))}\n`)
+  }
+
+  private status(event: ProgressEvent, v: VertexTrace): Record<string, unknown[]> {
+    const vertex = digestOf(v)
+    switch (event.type) {
+      case 'log': {
+        const data = Buffer.from(event.data).toString('base64')
+        return { logs: [{ vertex, stream: event.stream, data, timestamp: rfc3339(event.time) }] }
+      }
+      case 'status': {
+        const status = v.statuses.get(event.name)!
+        const common = {
+          id: event.name,
+          vertex,
+          ...(event.total ? { total: event.total } : {}),
+          current: event.current,
+        }
+        const times = { timestamp: rfc3339(event.time), started: rfc3339(status.started) }
+        return { statuses: [{ ...common, ...times, ...(event.done ? { completed: rfc3339(event.time) } : {}) }] }
+      }
+      case 'warning': {
+        const short = Buffer.from(`${event.rule}: ${event.message} (line ${event.line})`).toString('base64')
+        const range = [{ start: { line: event.line }, end: { line: event.line } }]
+        return { warnings: [{ vertex, level: 1, short, url: event.url, range }] }
+      }
+      default:
+        return { vertexes: [this.vertex(v)] }
+    }
+  }
+
+  private vertex(v: VertexTrace): Record<string, unknown> {
+    const inputs = v.inputs.map((id) => this.trace.vertices.get(id)).filter((i) => i !== undefined)
+    return {
+      digest: digestOf(v),
+      ...(inputs.length ? { inputs: inputs.map(digestOf) } : {}),
+      name: v.name,
+      ...(v.started === undefined ? {} : { started: rfc3339(v.started) }),
+      ...(v.completed === undefined ? {} : { completed: rfc3339(v.completed) }),
+      ...(v.cached ? { cached: true } : {}),
+      ...(v.error === undefined ? {} : { error: v.error }),
+    }
+  }
+}
+
+function digestOf(v: VertexTrace): string {
+  return v.digest.includes(':') ? v.digest : `sha256:${v.digest}`
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString()
+}
