@@ -3,6 +3,8 @@ import { cleanPath } from '../../base/path.js'
 import { checkGlob } from './glob.js'
 import { compilePattern, type PathTest } from './pattern.js'
 
+export { parseIgnoreFile } from './ignore-file.js'
+
 /** A pattern of a list: later ones win. */
 interface Pattern {
   /** Cleaned, without the `!`. */

@@ -1,10 +1,11 @@
 import { TsboxError } from '../../base/error.js'
 import { IgnoreMatcher } from '../context/ignore.js'
 import { parseIgnoreFile } from '../context/ignore-file.js'
+import { lint } from './checks/lint.js'
 import { dumpTree } from './dump.js'
 import type { SourceFile } from './fault.js'
 import type { Stage } from './instruction.js'
-import { parseStages } from './parse.js'
+import { parseDockerfile, parseStages } from './parse.js'
 import { parseTree } from './parse-tree.js'
 import { expandWord, expandWords, type Lookup } from './shell-lex.js'
 
@@ -45,6 +46,8 @@ function answer(request: OpRequest): object {
   switch (request.op) {
     case 'parse':
       return parse({ file: 'Dockerfile', text })
+    case 'lint':
+      return lintText(request)
     case 'expand':
       return { result: expandWord(request.word ?? '', lookup(request.env)) }
     case 'words':
@@ -66,6 +69,22 @@ function parse(source: SourceFile): object {
   } catch (err) {
     if (!(err instanceof TsboxError)) throw err
     return { sexp, instructions_ok: false, error: err.message }
+  }
+}
+
+/** Checks with an empty linux/amd64 image for every base. */
+function lintText(request: OpRequest): object {
+  const file = parseDockerfile(request.text ?? '', { file: 'Dockerfile' })
+  const { warnings, error } = lint(file, {
+    buildArgs: request.build_args,
+    target: request.target,
+    platform: { os: 'linux', architecture: 'amd64' },
+    ignorePatterns: parseIgnoreFile(request.dockerignore ?? ''),
+  })
+  return {
+    ok: error === undefined,
+    ...(error ? { error: error.message } : {}),
+    warnings: warnings.map(({ rule, line, detail }) => ({ rule, line, detail })),
   }
 }
 

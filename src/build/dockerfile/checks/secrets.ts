@@ -1,0 +1,16 @@
+import type { LineRange } from '../ast.js'
+import { quote } from '../go-text.js'
+import type { Reporter } from './reporter.js'
+
+const SECRET = /(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)/i
+const PUBLIC = /(?:_|^)public(?:_|$)/i
+
+/** SecretsUsedInArgOrEnv: names that sound like a secret stay in the image and its history. */
+export function checkSecretName(keyword: 'ARG' | 'ENV', name: string, location: LineRange, reporter: Reporter): void {
+  if (SECRET.test(name) && !PUBLIC.test(name))
+    reporter.report(
+      'SecretsUsedInArgOrEnv',
+      location,
+      `Do not use ARG or ENV instructions for sensitive data (${keyword} ${quote(name)})`,
+    )
+}
