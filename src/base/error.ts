@@ -39,6 +39,12 @@ export class TsboxError extends Error {
   }
 }
 
+/** The same error with a place, unless it has one already; anything but a TsboxError comes back as it is. */
+export function withLocation(err: unknown, location: SourceLocation | undefined): unknown {
+  if (!(err instanceof TsboxError) || err.location || !location) return err
+  return new TsboxError(err.code, err.message, { hint: err.hint, exitCode: err.exitCode, cause: err, location })
+}
+
 /** The `code` of a Node system error (`ENOENT`, …), or undefined for anything else. */
 export function errnoCode(err: unknown): string | undefined {
   const code = (err as { code?: unknown } | null)?.code

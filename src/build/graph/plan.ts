@@ -1,4 +1,4 @@
-import { TsboxError } from '../../base/error.js'
+import { TsboxError, withLocation } from '../../base/error.js'
 import type { Platform } from '../../oci/platform.js'
 import { formatPlatform, parsePlatform } from '../../oci/platform.js'
 import { expandInstruction } from '../dockerfile/expand-instruction.js'
@@ -277,13 +277,7 @@ class Planner {
     try {
       return await work()
     } catch (err) {
-      if (!(err instanceof TsboxError) || err.location) throw err
-      throw new TsboxError(err.code, err.message, {
-        hint: err.hint,
-        exitCode: err.exitCode,
-        cause: err.cause,
-        location: locationOf(this.#file, range),
-      })
+      throw withLocation(err, locationOf(this.#file, range))
     }
   }
 }

@@ -52,7 +52,9 @@ export function draftCopy(
 
 /** The error for a source that is not there. */
 export function notFound(source: string): TsboxError {
-  return new TsboxError('E_COPY_NOT_FOUND', `copy: no such file or directory "/${source.replace(/^\/+/, '')}"`)
+  return new TsboxError('E_COPY_NOT_FOUND', `copy: no such file or directory "/${source.replace(/^\/+/, '')}"`, {
+    hint: 'sources are paths inside the build context or the stage, and "../" does not leave it; .dockerignore may exclude a file',
+  })
 }
 
 class TreeCopier {

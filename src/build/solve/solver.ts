@@ -33,6 +33,8 @@ export class Solver {
   readonly #results = new Map<Vertex, Promise<Solved>>()
   readonly #trees = new Map<Vertex, Promise<FileTree>>()
   readonly #contextLayers = new Map<Vertex, Promise<Solved>>()
+  readonly #known = new Map<Vertex, Promise<string | undefined>>()
+  readonly #ready = new Map<Vertex, Promise<boolean>>()
   /** Seconds since 1970 when the layer of a vertex was made. */
   readonly created = new Map<Vertex, number>()
   /** The layer that a vertex added itself. */
@@ -140,17 +142,47 @@ export class Solver {
     }
   }
 
-  /** A run or mkdir: its key is known first. */
+  /** The vertex's key where no step must run to find it. */
+  #knownKey(v: Vertex): Promise<string | undefined> {
+    return memo(this.#known, v, async () => {
+      if (v.inputs.length === 0) return this.key(v)
+      if (v.op.kind === 'copy') {
+        const definition = await this.#knownDefinition(v)
+        const record = definition === undefined || v.noCache ? undefined : this.#host.cache.get(definition)
+        if (record && this.#usable(record.key)) return record.key
+        return (await all(v.inputs, (i) => this.#isReady(i))) ? this.key(v) : undefined
+      }
+      if (!(await all(v.inputs, async (i) => (await this.#knownKey(i)) !== undefined))) return undefined
+      const needsRoot = v.op.kind === 'run' && !v.op.shell
+      return !needsRoot || (await this.#isReady(v.inputs[0]!)) ? this.key(v) : undefined
+    })
+  }
+
+  async #knownDefinition(v: Vertex): Promise<string | undefined> {
+    const known = await all(v.inputs, async (i) => i.op.kind !== 'context' && (await this.#knownKey(i)) !== undefined)
+    return known ? this.#definitionKey(v) : undefined
+  }
+
+  /** Whether the vertex's layers can be had without running a step. */
+  #isReady(v: Vertex): Promise<boolean> {
+    return memo(this.#ready, v, async () => {
+      if (v.inputs.length === 0) return true
+      const key = v.noCache ? undefined : await this.#knownKey(v)
+      if (v.op.kind === 'copy' && key === undefined) return all(v.inputs, (i) => this.#isReady(i))
+      return key !== undefined && this.#usable(key) && this.#isReady(v.inputs[0]!)
+    })
+  }
+
+  /** A run or mkdir: where its key is known it may need nothing; else all that it stands on starts at once. */
   async #keyedResult(v: Vertex): Promise<Solved> {
-    const key = await this.key(v)
+    const known = v.noCache ? undefined : await this.#knownKey(v)
     const base = v.inputs[0]!
-    const cached = v.noCache ? undefined : this.#cached(v, key)
-    if (cached) {
-      const below = await this.result(base)
-      this.#progress.cached(v)
-      return { key, layers: [...below.layers, cached] }
-    }
+    const hit = known === undefined ? undefined : await this.#hit(v, known)
+    if (hit) return hit
     const inputs = await Promise.all(v.inputs.map((i) => this.result(i)))
+    const key = await this.key(v)
+    const late = v.noCache || known !== undefined ? undefined : await this.#hit(v, key)
+    if (late) return late
     const trees = await this.tree(base)
     return this.#progress.during(v, async (output) => {
       const layer = await this.#limit(() => {
@@ -176,22 +208,21 @@ export class Solver {
     if (v.op.kind !== 'copy') throw new Error('not a copy')
     const op = v.op
     const base = v.inputs[0]!
-    const definition = await this.#definitionKey(v)
-    if (definition !== undefined && !v.noCache) {
-      const key = this.#host.cache.get(definition)?.key
-      const layer = key === undefined ? undefined : this.#cached(v, key)
-      if (key !== undefined && layer) {
-        const below = await this.result(base)
-        this.#progress.cached(v)
-        return { key, layers: [...below.layers, layer] }
-      }
-    }
-    const [baseKey, below, root, ...sources] = await Promise.all([
-      this.key(base),
+    const early = v.noCache ? undefined : await this.#knownDefinition(v)
+    const hit = early === undefined ? undefined : await this.#definitionHit(v, early)
+    if (hit) return hit
+    const [below, root, ...sources] = await Promise.all([
       this.result(base),
       this.tree(base),
       ...v.inputs.slice(1).map((i) => this.tree(i)),
     ])
+    const baseKey = await this.key(base)
+    const definition = await this.#definitionKey(v)
+    const late =
+      v.noCache || definition === undefined || early !== undefined
+        ? undefined
+        : await this.#definitionHit(v, definition)
+    if (late) return late
     return this.#progress.during(v, async (output) => {
       output.started()
       const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, !v.noCache)
@@ -202,6 +233,20 @@ export class Solver {
       if (definition !== undefined) this.#host.cache.put(definition, { key, created: this.#host.now() })
       return { key, layers: [...below.layers, before ?? layer] }
     })
+  }
+
+  async #definitionHit(v: Vertex, definition: string): Promise<Solved | undefined> {
+    const key = this.#host.cache.get(definition)?.key
+    return key === undefined ? undefined : this.#hit(v, key)
+  }
+
+  /** The cached result of a vertex under a key. */
+  async #hit(v: Vertex, key: string): Promise<Solved | undefined> {
+    const layer = this.#cached(v, key)
+    if (!layer) return undefined
+    const below = await this.result(v.inputs[0]!)
+    this.#progress.cached(v)
+    return { key, layers: [...below.layers, layer] }
   }
 
   /** A context used as a root of files (bind mounts): all of it as one layer. */
@@ -244,6 +289,10 @@ export class Solver {
     this.created.set(v, created)
     this.ownLayers.set(v, layer)
   }
+}
+
+async function all(vertices: readonly Vertex[], test: (v: Vertex) => Promise<boolean>): Promise<boolean> {
+  return (await Promise.all(vertices.map(test))).every((ok) => ok)
 }
 
 function memo<T>(map: Map<Vertex, Promise<T>>, v: Vertex, make: () => Promise<T>): Promise<T> {

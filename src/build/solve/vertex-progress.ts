@@ -1,3 +1,4 @@
+import { withLocation } from '../../base/error.js'
 import type { Vertex } from '../graph/vertex.js'
 import type { StepProgress } from '../ops/run.js'
 import type { BuildHost } from '../seams.js'
@@ -69,7 +70,7 @@ export class VertexProgress {
     } catch (err) {
       start()
       if (id !== undefined) this.#finish(id, false, (err as Error).message)
-      throw err
+      throw withLocation(err, v.location)
     }
   }
 
