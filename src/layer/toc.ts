@@ -52,7 +52,8 @@ export function recordToc(encoder: TarEncoder, builder: TocBuilder): EntrySink {
 }
 
 const MAGIC = 0x31434f54 // "TOC1"
-const HEADER_BYTES = 32
+/** Bytes that {@link readTocHeader} reads. */
+export const TOC_HEADER_BYTES = 32
 const TYPES: readonly EntryType[] = [
   'file',
   'dir',
@@ -83,7 +84,7 @@ export function encodeToc(toc: Toc): Uint8Array {
   const n = toc.items.length
   const names = encodeNames(toc.items)
   const extras = new TextEncoder().encode(JSON.stringify(extrasOf(toc.items)))
-  const columns = HEADER_BYTES + n * COLUMN_BYTES
+  const columns = TOC_HEADER_BYTES + n * COLUMN_BYTES
   const out = new Uint8Array(columns + names.length + extras.length)
   const head = new DataView(out.buffer)
   head.setUint32(0, MAGIC, true)
@@ -110,7 +111,7 @@ export function encodeToc(toc: Toc): Uint8Array {
 /** @throws TsboxError E_TOC_INVALID for what is no whole table: a crash of the machine may have cut it */
 export function decodeToc(bytes: Uint8Array): Toc {
   const { count, tarSize, maxMtime, namesBytes, extrasBytes } = readTocHeader(bytes)
-  const columns = HEADER_BYTES + count * COLUMN_BYTES
+  const columns = TOC_HEADER_BYTES + count * COLUMN_BYTES
   if (bytes.length !== columns + namesBytes + extrasBytes) throw invalid()
   // Typed arrays need aligned memory; pooled buffers may not be.
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
@@ -139,7 +140,7 @@ export function decodeToc(bytes: Uint8Array): Toc {
 /**
  * Reads only the header.
  *
- * @param bytes at least the first 32
+ * @param bytes at least the first TOC_HEADER_BYTES
  * @throws TsboxError E_TOC_INVALID
  */
 export function readTocHeader(bytes: Uint8Array): {
@@ -149,7 +150,7 @@ export function readTocHeader(bytes: Uint8Array): {
   namesBytes: number
   extrasBytes: number
 } {
-  if (bytes.length < HEADER_BYTES) throw invalid()
+  if (bytes.length < TOC_HEADER_BYTES) throw invalid()
   const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (v.getUint32(0, true) !== MAGIC) throw invalid()
   return {
@@ -165,7 +166,7 @@ const COLUMN_BYTES = 3 * 8 + 2 * 4 + 2 + 1
 
 function columnsOf(bytes: Uint8Array, n: number) {
   const { buffer } = bytes
-  const at = bytes.byteOffset + HEADER_BYTES
+  const at = bytes.byteOffset + TOC_HEADER_BYTES
   return {
     mtime: new Float64Array(buffer as ArrayBuffer, at, n),
     size: new Float64Array(buffer as ArrayBuffer, at + 8 * n, n),

@@ -116,6 +116,7 @@ export class BlobWriter {
   readonly #hash: Hasher = nodeSha256()
   #fd: number | undefined
   #size = 0
+  #ended: StoredBlob | undefined
 
   constructor(blobs: BlobStore, place: Place, lease: Lease) {
     this.#blobs = blobs
@@ -141,6 +142,20 @@ export class BlobWriter {
     this.#size += chunk.length
   }
 
+  /** Where the bytes are until commit: for looking at them after {@link end}. */
+  get tempPath(): string {
+    return this.#temp
+  }
+
+  /** Ends writing without publishing; commit or abort is still to come. Idempotent. */
+  end(): StoredBlob {
+    if (!this.#ended) {
+      this.#ended = { digest: parseDigest(`sha256:${this.#hash.hex()}`), sizeBytes: this.#size }
+      this.#close()
+    }
+    return this.#ended
+  }
+
   /**
    * Publishes the blob and pins it. Nothing stays where it throws.
    *
@@ -149,16 +164,15 @@ export class BlobWriter {
    */
   commit(expected?: { digest?: string | undefined; sizeBytes?: number | undefined }): StoredBlob {
     try {
-      const digest = parseDigest(`sha256:${this.#hash.hex()}`)
-      this.#close()
+      const { digest, sizeBytes } = this.end()
       if (expected?.digest !== undefined && expected.digest !== digest)
         throw new TsboxError('E_DIGEST_MISMATCH', `store blob: content has digest ${digest}, not "${expected.digest}"`)
-      if (expected?.sizeBytes !== undefined && expected.sizeBytes !== this.#size)
-        throw new TsboxError('E_DIGEST_MISMATCH', `store blob: ${this.#size} bytes instead of ${expected.sizeBytes}`)
+      if (expected?.sizeBytes !== undefined && expected.sizeBytes !== sizeBytes)
+        throw new TsboxError('E_DIGEST_MISMATCH', `store blob: ${sizeBytes} bytes instead of ${expected.sizeBytes}`)
       this.#lease.hold('blob', digest)
-      if (this.#blobs.has(digest, this.#size)) rmSync(this.#temp, { force: true })
+      if (this.#blobs.has(digest, sizeBytes)) rmSync(this.#temp, { force: true })
       else this.#place.move(this.#temp, this.#blobs.path(digest))
-      return { digest, sizeBytes: this.#size }
+      return { digest, sizeBytes }
     } catch (err) {
       this.abort()
       throw err

@@ -6,18 +6,17 @@ import { isIndex, parseManifest, parseObject } from '../oci/manifest.js'
 import { isConfigType } from '../oci/media-type.js'
 import { tryClaim } from '../util/claim.js'
 import { namesIn } from '../util/names-in.js'
-import { diskUsage, removeOwnTree } from '../util/remove-tree.js'
 import { sleepSync } from '../util/sleep.js'
 import type { LayerRef } from './cache.js'
 import { deadTemps, GC_CLAIM, type Lease, liveLeases, livePins, removeEmptyDirs, sweepDeadLeases } from './lease.js'
 import type { Store } from './store.js'
+import { emptyTrash, type RemoveTrees } from './trash.js'
 
 /** What goes beside what nothing refers to. */
 export interface GcOptions {
   /** Build-cache records, cache mounts nobody uses, file checksums. */
   dropCache: boolean
-  /** Deletes trees that this user may not delete: files of mapped users, by the helper. */
-  removeTrees?: ((paths: readonly string[]) => Promise<void>) | undefined
+  removeTrees?: RemoveTrees | undefined
 }
 
 /** What went. */
@@ -54,7 +53,9 @@ export async function collectGarbage(store: Store, lease: Lease, options: GcOpti
   } finally {
     claim.release()
   }
-  await empty(trash, options, result)
+  const emptied = await emptyTrash(trash, options.removeTrees)
+  result.reclaimedBytes += emptied.reclaimedBytes
+  result.left = emptied.left
   tidy(store, lease)
   return result
 }
@@ -186,19 +187,6 @@ class Marker {
         if (id) this.snapshots.add(`${mode}/${id}`)
       }
   }
-}
-
-/** Deletes what was moved away: as this user first, the rest by the helper, which need not start otherwise. */
-async function empty(trash: readonly string[], options: GcOptions, result: GcResult): Promise<void> {
-  const closed: string[] = []
-  for (const path of trash) {
-    const size = diskUsage(path)
-    if (!removeOwnTree(path)) closed.push(path)
-    result.reclaimedBytes += size
-  }
-  if (closed.length === 0) return
-  await options.removeTrees?.(closed)
-  for (const path of closed) if (!removeOwnTree(path)) result.left.push(path)
 }
 
 /** Folders that have become empty go, so that an emptied store is as small as a new one. */

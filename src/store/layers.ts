@@ -3,7 +3,7 @@ import type { Entry, EntrySink } from '../layer/entry.js'
 import { TarEncoder } from '../layer/tar-encoder.js'
 import { TarParser } from '../layer/tar-parser.js'
 import { scanTar } from '../layer/tar-reader.js'
-import { decodeToc, encodeToc, recordToc, type Toc, TocBuilder } from '../layer/toc.js'
+import { decodeToc, encodeToc, readTocHeader, recordToc, TOC_HEADER_BYTES, type Toc, TocBuilder } from '../layer/toc.js'
 import { type DiffID, diffIDOfTar, digestHex } from '../oci/digest.js'
 import { MEDIA } from '../oci/media-type.js'
 import { readChunks } from '../util/read-chunks.js'
@@ -70,11 +70,12 @@ export class LayerStore {
     return this.putToc(diffID, builder.finish(size), lease)
   }
 
-  /** Size of the uncompressed tar in bytes, where the table of contents is there. Reads nothing else. */
+  /** Size of the uncompressed tar in bytes, where the table of contents is there. Reads only its beginning. */
   tarSize(diffID: string): number | undefined {
-    const known = this.#tocs.get(diffID) ?? this.#readToc(diffID)
-    if (known) this.#tocs.set(diffID, known)
-    return known?.tarSize
+    const known = this.#tocs.get(diffID)
+    if (known) return known.tarSize
+    const head = this.#place.readHead(this.tocPath(diffID), TOC_HEADER_BYTES)
+    return head && head.length === TOC_HEADER_BYTES ? readTocHeader(head).tarSize : undefined
   }
 
   /** Keeps a table of contents. */

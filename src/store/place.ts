@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoCode, TsboxError } from '../base/error.js'
 import { moveInto, withDir, writeFileAtomic } from '../util/atomic.js'
@@ -61,6 +61,23 @@ export class Place {
     } catch (err) {
       if (errnoCode(err) === 'ENOENT' || errnoCode(err) === 'ENOTDIR') return undefined
       throw err
+    }
+  }
+
+  /** The first bytes of a file, fewer where it is shorter; undefined where there is none. */
+  readHead(path: string, count: number): Buffer | undefined {
+    let fd: number
+    try {
+      fd = openSync(path, 'r')
+    } catch (err) {
+      if (errnoCode(err) === 'ENOENT') return undefined
+      throw err
+    }
+    try {
+      const head = Buffer.alloc(count)
+      return head.subarray(0, readSync(fd, head, 0, count, 0))
+    } finally {
+      closeSync(fd)
     }
   }
 
