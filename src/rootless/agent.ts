@@ -38,12 +38,21 @@ export interface StepOptions {
   signal?: AbortSignal | undefined
 }
 
+/** How a payload started. */
+export interface StepStart {
+  /**
+   * Ids were to be emulated, but something above watches this process's calls already (tsbox inside a step of tsbox):
+   * changes of ids and owners succeed and have no effect. Worth a warning.
+   */
+  idsFaked: boolean
+}
+
 /** A container whose mounts stand, waiting for its process. */
 export interface Step {
   /** Contents of the files that the plan's `read` ops found, by the path asked for. */
   readonly files: ReadonlyMap<string, Uint8Array>
   /** Starts the payload; settles once it is executing. @throws {HelperError} stages `exec`, `chdir`, `user`, … */
-  exec(process: ProcessSpec): Promise<void>
+  exec(process: ProcessSpec): Promise<StepStart>
   /** Stdin of stdio `frames`; settles when the payload took it (or closed its end: then the rest is dropped). */
   writeStdin(chunk: Uint8Array): Promise<void>
   endStdin(): void

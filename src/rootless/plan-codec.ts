@@ -117,7 +117,7 @@ export function encodeProcess(w: FrameWriter, p: ProcessSpec): void {
   w.flag(p.noNewPrivileges).u32(p.umask ?? 0o022)
   w.u32(p.rlimits?.length ?? 0)
   for (const r of p.rlimits ?? []) w.u32(RLIMITS[r.resource]).u64(r.soft).u64(r.hard)
-  w.flag(p.emulate).blob(p.seccomp ?? new Uint8Array())
+  w.u8(p.emulate === 'no-stat' ? 2 : p.emulate ? 1 : 0).blob(p.seccomp ?? new Uint8Array())
   w.u32(p.size?.columns ?? 0)
     .u32(p.size?.rows ?? 0)
     .end()

@@ -149,8 +149,11 @@ export interface ProcessSpec {
   /** Default 0o022. */
   umask?: number | undefined
   rlimits?: readonly Rlimit[] | undefined
-  /** Answer id and owner calls as if all ids were mapped; `single` mode only. */
-  emulate?: boolean | undefined
+  /**
+   * Answer id and owner calls as if all ids were mapped; `single` mode only. `no-stat` records owners but leaves the
+   * stat family to the kernel: faster, and every file looks like root's.
+   */
+  emulate?: boolean | 'no-stat' | undefined
   /** A seccomp program (array of struct sock_filter, native byte order). @see seccomp(2) */
   seccomp?: Uint8Array | undefined
   /** First size of the terminal. */

@@ -1,4 +1,4 @@
-import type { Step, StepOptions } from './agent.js'
+import type { Step, StepOptions, StepStart } from './agent.js'
 import { HelperError } from './error.js'
 import { F, FrameWriter, Payload } from './frames.js'
 import { decodeError, type Lane, type LaneHandler } from './lane.js'
@@ -34,7 +34,7 @@ class LaneStep implements Step, LaneHandler {
   private readonly reads: string[]
   private readonly release: () => void
   private readonly isReady = deferred<void>()
-  private readonly isStarted = deferred<void>()
+  private readonly isStarted = deferred<StepStart>()
   private readonly hasEnded = deferred<StepExit>()
   private over = false
   private acknowledged: (() => void) | undefined
@@ -58,7 +58,7 @@ class LaneStep implements Step, LaneHandler {
     return this.isReady.promise
   }
 
-  exec(process: ProcessSpec): Promise<void> {
+  exec(process: ProcessSpec): Promise<StepStart> {
     this.send((w) => encodeProcess(w, process))
     return this.isStarted.promise
   }
@@ -101,7 +101,7 @@ class LaneStep implements Step, LaneHandler {
     const p = new Payload(payload)
     if (type === F.FILE) this.files.set(this.reads[p.u32()]!, Uint8Array.from(p.rest()))
     else if (type === F.READY) this.isReady.resolve()
-    else if (type === F.STARTED) this.isStarted.resolve()
+    else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
     else if (type === F.STDIN_ACK) this.acknowledge()
     else if (type === F.EXIT) this.end(p.u8() === 0 ? { code: p.u32() } : { signal: p.u32() })
     else if (type === F.ERROR) this.end(undefined, decodeError(payload))

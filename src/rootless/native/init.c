@@ -33,7 +33,7 @@ struct init {
 	/* Children's ends; the payload's status pipe until its exec; the emulation's listener. */
 	int children, status, listener;
 	struct emu *emu;
-	bool started, ended;
+	bool started, ended, faked;
 	int exit_status;
 };
 
@@ -43,25 +43,35 @@ static _Noreturn void abandon(struct init *in)
 	_exit(0);
 }
 
-/* Descriptors of the host's files that the mounts needed: the payload could not reach them, but none shall be left. */
-static void close_leftovers(const struct site *s, int first, int last)
+static int by_number(const void *a, const void *b)
 {
-	for (int fd = first; fd < last; fd++) {
-		bool kept = fd == s->upper || fd == s->owners;
-		for (size_t i = 0; i < s->lower_count; i++)
-			kept |= fd == s->lower_owners[i];
-		if (!kept)
-			close(fd);
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Descriptors of the host's files that the mounts needed: the payload could not reach them, but none shall be left. */
+static void close_leftovers(const struct init_args *a, const struct site *s)
+{
+	int fixed[] = {2, a->ctl, a->pass, a->std[0], a->std[1], a->std[2], s->upper, s->owners};
+	size_t count = ARRAY_LEN(fixed) + s->lower_count;
+	int *kept = xalloc(count * sizeof *kept);
+
+	memcpy(kept, fixed, sizeof fixed);
+	if (s->lower_count)
+		memcpy(kept + ARRAY_LEN(fixed), s->lower_owners, s->lower_count * sizeof *kept);
+	qsort(kept, count, sizeof *kept, by_number);
+	for (size_t i = 0; i < count; i++) {
+		int next = i + 1 < count ? kept[i + 1] : -1;
+		if (kept[i] >= 2 && (next < 0 || next > kept[i] + 1))
+			syscall(NR_close_range, kept[i] + 1, next < 0 ? ~0u : (unsigned)next - 1, 0);
 	}
+	free(kept);
 }
 
 static void make_container(struct init *in)
 {
 	const struct init_args *a = in->args;
 	struct cursor plan = a->plan;
-	int first = dup(a->ctl);
 
-	close(first);
 	in->site = (struct site){.f = &in->failure,
 		.world = a->world,
 		.ctl = &in->out,
@@ -74,8 +84,7 @@ static void make_container(struct init *in)
 		.owners = -1};
 	if (plan_execute(&in->site, &plan) < 0)
 		abandon(in);
-	int last = dup(a->ctl);
-	close_leftovers(&in->site, first, last + 1);
+	close_leftovers(a, &in->site);
 	in->terminal = (struct terminal){-1, -1};
 	if (a->stdio != STDIO_TTY)
 		return;
@@ -99,7 +108,7 @@ static void start_emulation(struct init *in, struct payload *p)
 		.lower_owners = in->site.lower_owners,
 		.lower_count = in->site.lower_count};
 
-	config.flags = p->emulate_flags = p->no_new_privs ? EMU_NO_SETID_EXEC : 0;
+	config.flags = p->emulate_flags |= p->no_new_privs ? EMU_NO_SETID_EXEC : 0;
 	int result = emu_init(&in->emu, &config);
 	if (result < 0) {
 		fail_with(&in->failure, -result, "emulate ids", "");
@@ -163,13 +172,20 @@ static void hear_status(struct init *in)
 			attach_listener(in, status.listener);
 			return;
 		}
+		if (status.listener == -2) {
+			in->faked = true;
+			return;
+		}
 		in->failure = status.failure;
 		abandon(in);
 	}
 	close(in->status);
 	in->status = -1;
 	in->started = true;
-	w_empty(&in->out, FR_STARTED);
+	w_begin(&in->out, FR_STARTED);
+	w_u8(&in->out, in->faked);
+	w_end(&in->out);
+	w_flush(&in->out);
 }
 
 static void reap(struct init *in)

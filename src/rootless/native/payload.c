@@ -65,7 +65,9 @@ bool payload_parse(const struct frame *f, struct payload *p)
 		p->limits[i].soft = c_u64(&c);
 		p->limits[i].hard = c_u64(&c);
 	}
-	p->emulate = c_u8(&c);
+	uint8_t emulation = c_u8(&c);
+	p->emulate = emulation != 0;
+	p->emulate_flags = emulation == 2 ? EMU_NO_STAT : 0;
 	p->seccomp = c_blob(&c, &p->seccomp_len);
 	p->columns = c_u32(&c);
 	p->rows = c_u32(&c);
@@ -161,8 +163,9 @@ static void emulate(const struct payload *p)
 	status.listener = emu_install_filter(p->emulate_flags, &faked);
 	if (status.listener < 0 && !faked)
 		give_up(p, -status.listener, "emulate ids", "");
-	if (status.listener >= 0)
-		write_all(p->status, &status, sizeof status);
+	if (faked)
+		status.listener = -2;
+	write_all(p->status, &status, sizeof status);
 }
 
 static void install_seccomp(const struct payload *p)
