@@ -1,7 +1,8 @@
 import type { EscapeToken } from './ast.js'
 import { fault } from './fault.js'
 import { isSpace, quote } from './go-text.js'
-import { replaceMatches, trimMatch } from './shell-pattern.js'
+import { applyModifier, Failure, replaceIn, unsupported } from './shell-modifier.js'
+import { WordList } from './word-list.js'
 
 /** Where a variable's value comes from; undefined where it is not set. */
 export type Lookup = (name: string) => string | undefined
@@ -57,39 +58,8 @@ export function expandWords(word: string, env: Lookup, options: ExpandOptions = 
   return expand(word, env, options).words
 }
 
-class Failure extends Error {
-  readonly hint: string | undefined
-  constructor(message: string, hint?: string) {
-    super(message)
-    this.hint = hint
-  }
-}
-
 /** `${…}` inside `${…}`: a file from a stranger must not overflow the stack. */
 const MAX_NESTING = 100
-
-/** Collects words: plain characters split at blanks, raw ones never. */
-class WordList {
-  readonly words: string[] = []
-  #word = ''
-
-  plain(text: string): void {
-    for (const ch of text) {
-      if (!isSpace(ch)) this.#word += ch
-      else this.end()
-    }
-  }
-
-  raw(text: string): void {
-    this.#word += text
-  }
-
-  end(): string[] {
-    if (this.#word !== '') this.words.push(this.#word)
-    this.#word = ''
-    return this.words
-  }
-}
 
 class ShellLexer {
   readonly matched = new Set<string>()
@@ -237,26 +207,7 @@ class ShellLexer {
     const word = this.#part('}', modifier === '#' || modifier === '%')
     const value = this.#value(name)
     if (value === undefined && this.#options.keepUnset) return `\${${name}${written}${word}}`
-    const absent = value === undefined || (written.startsWith(':') && value === '')
-    switch (modifier) {
-      case '-':
-        return absent ? word : value
-      case '+':
-        return absent ? '' : word
-      case '?':
-        if (!absent) return value
-        throw new Failure(
-          `${name}: ${word || `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`}`,
-          `pass --build-arg ${name}=… or set it with ARG or ENV above`,
-        )
-      case '#':
-      case '%': {
-        const longest = word.startsWith(modifier)
-        return trimmed(value ?? '', longest ? word.slice(1) : word, modifier === '%' ? 'end' : 'start', longest)
-      }
-      default:
-        throw unsupported(written)
-    }
+    return applyModifier({ name, written, modifier, word, value })
   }
 
   #replacement(name: string): string {
@@ -266,9 +217,7 @@ class ShellLexer {
     const replacement = this.#part('}', true)
     const value = this.#value(name)
     if (value === undefined && this.#options.keepUnset) return `\${${name}/${pattern}/${replacement}}`
-    const out = replaceMatches(value ?? '', pattern, replacement, all)
-    if (typeof out !== 'string') throw badPattern(pattern, out.problem)
-    return out
+    return replaceIn(value ?? '', pattern, replacement, all)
   }
 
   /** The part of `${…}` up to `stop`. */
@@ -301,21 +250,4 @@ class ShellLexer {
     else this.matched.add(name)
     return value
   }
-}
-
-function unsupported(modifier: string): Failure {
-  return new Failure(
-    `unsupported modifier (${modifier}) in substitution`,
-    'known are :- - :+ + :? ? # ## % %% / and //',
-  )
-}
-
-function badPattern(pattern: string, problem: string): Failure {
-  return new Failure(`invalid pattern (${pattern}) in substitution: ${problem}`)
-}
-
-function trimmed(value: string, pattern: string, side: 'start' | 'end', longest: boolean): string {
-  const out = trimMatch(value, pattern, side, longest)
-  if (typeof out !== 'string') throw badPattern(pattern, out.problem)
-  return out
 }

@@ -36,13 +36,6 @@ export function checkInstruction(
     case 'label':
       checkLegacyFormat(i, reporter)
       break
-    case 'maintainer':
-      reporter.report(
-        'MaintainerDeprecated',
-        i.location,
-        'Maintainer instruction is deprecated in favor of using label',
-      )
-      break
     case 'copy':
     case 'add':
       checkTransfer(i, ignore, reporter)

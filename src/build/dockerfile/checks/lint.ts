@@ -71,6 +71,13 @@ export function lint(file: Dockerfile, context: LintContext): LintResult {
 function checkText(file: Dockerfile, reporter: Reporter): void {
   for (const w of file.warnings) reporter.report(w.rule, w.location, w.detail)
   for (const { from } of file.stages) checkFromCasing(from, reporter)
+  for (const i of file.stages.flatMap((s) => s.instructions))
+    if (i.type === 'maintainer')
+      reporter.report(
+        'MaintainerDeprecated',
+        i.location,
+        'Maintainer instruction is deprecated in favor of using label',
+      )
   checkDescriptions(file, reporter)
   checkStageNames(file.stages, reporter)
   checkInstructionCasing(file, reporter)

@@ -142,8 +142,13 @@ export class StageWalk {
   }
 
   #instruction(i: StageInstruction, scope: StageScope, index: number): void {
-    if (i.type === 'arg') return this.#arg(i, scope)
-    if (i.type === 'copy' && i.from !== '') this.#refuseLater(i.from, index)
+    if (i.type === 'arg') {
+      this.#arg(i, scope)
+      return
+    }
+    if (i.type === 'copy' && i.from !== '') this.#refuseLater('copy', this.#copySource(i.from), i.from, index)
+    if (i.type === 'run')
+      for (const { from } of i.mounts) if (from !== '') this.#refuseLater('mount', this.#named(from), from, index)
     const expanded = expandInstruction(i, (name) => scope.env.get(name), {
       escape: this.#in.file.escape,
       onWord: (word) => this.#reportUndefined(word, i, scope),
@@ -151,13 +156,12 @@ export class StageWalk {
     checkInstruction(expanded, scope, this.#in.ignore, this.#in.reporter)
   }
 
-  /** A stage can copy from one below it only where nothing made it wait: then it is not there yet. */
-  #refuseLater(from: string, index: number): void {
-    const source = this.#copySource(from)
+  /** Stages are built in order: one below is not there yet. */
+  #refuseLater(verb: string, source: number | undefined, from: string, index: number): void {
     if (source === undefined || source < index) return
-    const { stages } = this.#in.file
+    const current = this.#in.file.stages[index]!.name || `stage-${index}`
     throw fault(
-      `cannot copy from stage ${quote(from)}, it needs to be defined before current stage ${quote(stages[index]!.name || `stage-${index}`)}`,
+      `cannot ${verb} from stage ${quote(from)}, it needs to be defined before current stage ${quote(current)}`,
       `move stage "${from}" above this one`,
     )
   }
