@@ -20,8 +20,10 @@
 #include "site.h"
 #include "tree.h"
 
-static int create_mount(int fs, unsigned attrs)
+/* `source` is what mount tables show. */
+static int create_mount(int fs, const char *source, unsigned attrs)
 {
+	k_fsconfig(fs, K_FSCONFIG_STRING, "source", source);
 	if (k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL) < 0)
 		return -1;
 	return k_fsmount(fs, attrs);
@@ -31,7 +33,7 @@ int mount_plain(const char *fstype, unsigned attrs)
 {
 	AUTO_FD fs = k_fsopen(fstype);
 
-	return fs < 0 ? -1 : create_mount(fs, attrs);
+	return fs < 0 ? -1 : create_mount(fs, fstype, attrs);
 }
 
 static int set_number(int fs, const char *key, const char *format, unsigned long long value)
@@ -51,7 +53,7 @@ int mount_tmpfs(struct site *s, const struct tmpfs_options *o)
 	/* One mapped id can't own it as anybody else. */
 	if (!s->world->single && (set_number(fs, "uid", "%llu", o->uid) < 0 || set_number(fs, "gid", "%llu", o->gid) < 0))
 		return fail(s->f, "mount tmpfs", "owner %u:%u", o->uid, o->gid);
-	int mount = create_mount(fs, o->attrs);
+	int mount = create_mount(fs, "tmpfs", o->attrs);
 	return mount < 0 ? fail(s->f, "mount tmpfs", "%s", "") : mount;
 }
 
@@ -182,7 +184,7 @@ static int overlay_new(struct site *s, const struct stack *k)
 	if (k_fsconfig(fs, K_FSCONFIG_FLAG, "userxattr", NULL) < 0 ||
 		(k->upper && k_fsconfig(fs, K_FSCONFIG_FLAG, "volatile", NULL) < 0))
 		return overlay_failure(s, fs);
-	int mount = create_mount(fs, 0);
+	int mount = create_mount(fs, "overlay", 0);
 	return mount < 0 ? overlay_failure(s, fs) : mount;
 }
 

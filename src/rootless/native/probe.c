@@ -167,7 +167,7 @@ static const struct {
 };
 
 /* In namespaces as a step's. The pid namespace must be one that a new procfs may show. */
-static int in_child(int (*attempt)(int), int dir)
+static int in_child(int (*attempt)(int), const char *path)
 {
 	struct k_clone_args args = {
 		.exit_signal = SIGCHLD, .flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWIPC | K_CLONE_NEWUTS};
@@ -178,8 +178,11 @@ static int in_child(int (*attempt)(int), int dir)
 		pid = (pid_t)syscall(SYS_clone, args.flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return errno;
-	if (pid == 0)
-		_exit(attempt(dir) < 0 ? errno & 255 : 0);
+	if (pid == 0) {
+		/* Opened here: only mounts of one's own mount namespace may be cloned. */
+		int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		_exit(dir < 0 || attempt(dir) < 0 ? errno & 255 : 0);
+	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
@@ -197,19 +200,17 @@ void request_probe(struct cursor *c, struct writer *out)
 {
 	const char *parent = c_str(c);
 	struct failure f = {0};
-	char name[48];
+	char path[4200];
 
-	snprintf(name, sizeof name, "tsbox-probe-%d", getpid());
-	AUTO_FD above = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (above < 0 || mkdirat(above, name, 0700) < 0) {
+	snprintf(path, sizeof path, "%s/tsbox-probe-%d", parent, getpid());
+	if (mkdir(path, 0700) < 0) {
 		fail(&f, "probe", "%s", parent);
 		w_failure(out, &f);
 		return;
 	}
-	AUTO_FD dir = openat(above, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
-		send_result(out, attempts[i].name, in_child(attempts[i].attempt, dir));
-	if (remove_tree(above, name, &f) < 0)
+		send_result(out, attempts[i].name, in_child(attempts[i].attempt, path));
+	if (remove_tree(AT_FDCWD, path, &f) < 0)
 		w_failure(out, &f);
 	else
 		w_empty(out, FR_OK);

@@ -26,6 +26,7 @@ struct inode {
 	dev_t dev;
 	ino_t ino;
 	char *path;
+	struct owner owner;
 };
 
 struct walk {
@@ -63,8 +64,8 @@ static size_t slot_of(const struct walk *w, dev_t dev, ino_t ino)
 	return i;
 }
 
-/* The path under which this inode was seen before; NULL the first time. */
-static const char *seen_as(struct walk *w, const struct stat *st)
+/* What this inode was seen as before; a new record without path the first time. */
+static struct inode *seen_as(struct walk *w, const struct stat *st)
 {
 	if (w->inode_count * 2 >= w->inode_slots) {
 		struct inode *old = w->inodes;
@@ -76,12 +77,13 @@ static const char *seen_as(struct walk *w, const struct stat *st)
 				w->inodes[slot_of(w, old[i].dev, old[i].ino)] = old[i];
 		free(old);
 	}
-	struct inode *found = &w->inodes[slot_of(w, st->st_dev, st->st_ino)];
-	if (found->path)
-		return found->path;
-	*found = (struct inode){st->st_dev, st->st_ino, xstrndup(w->path, w->path_len)};
+	return &w->inodes[slot_of(w, st->st_dev, st->st_ino)];
+}
+
+static void remember(struct walk *w, struct inode *slot, const struct stat *st, struct owner o)
+{
+	*slot = (struct inode){st->st_dev, st->st_ino, xstrndup(w->path, w->path_len), o};
 	w->inode_count++;
-	return NULL;
 }
 
 static int by_name(const void *a, const void *b)
@@ -211,7 +213,8 @@ static __attribute__((noinline)) int send_open(struct walk *w, int fd, const str
 }
 
 /* Regular files and directories: the kinds that can have xattrs. */
-static int walk_open(struct walk *w, int dirfd, const char *name, const struct stat *st, int depth)
+static int walk_open(
+	struct walk *w, int dirfd, const char *name, const struct stat *st, int depth, struct owner *owner)
 {
 	int kind = S_ISDIR(st->st_mode) ? O_DIRECTORY : O_NONBLOCK;
 	AUTO_FD fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind);
@@ -221,13 +224,15 @@ static int walk_open(struct walk *w, int dirfd, const char *name, const struct s
 		return fail(w->f, "open", "%s", w->path);
 	if (send_open(w, fd, st, &e) < 0)
 		return -1;
+	*owner = (struct owner){e.uid, e.gid};
 	if (e.type == E_DIR)
 		return walk_dir(w, take_fd(&fd), depth + 1);
 	return e.type == E_FILE && w->content ? send_content(w, fd, e.size) : 0;
 }
 
 /* Links, fifos, whiteouts and (in a tree that real root made) devices. */
-static __attribute__((noinline)) int walk_special(struct walk *w, int dirfd, const char *name, const struct stat *st)
+static __attribute__((noinline)) int walk_special(
+	struct walk *w, int dirfd, const char *name, const struct stat *st, struct owner *owner)
 {
 	struct entry e = entry_of(w, st, E_FIFO);
 	char target[4097];
@@ -248,37 +253,49 @@ static __attribute__((noinline)) int walk_special(struct walk *w, int dirfd, con
 		e.major = major(st->st_rdev);
 		e.minor = minor(st->st_rdev);
 	}
-	struct owner o = {0, 0};
 	if (w->single) {
+		struct owner o = {0, 0};
 		owners_find(w->owners, w->path, &o);
 		e.uid = o.uid;
 		e.gid = o.gid;
 	}
+	*owner = (struct owner){e.uid, e.gid};
+	send_plain(w, &e);
+	return 0;
+}
+
+static int send_again(struct walk *w, const struct stat *st, const struct inode *first)
+{
+	struct entry e = entry_of(w, st, E_HARDLINK);
+
+	e.uid = first->owner.uid;
+	e.gid = first->owner.gid;
+	e.link = first->path;
 	send_plain(w, &e);
 	return 0;
 }
 
 static int walk_name(struct walk *w, int dirfd, const char *name, int depth)
 {
+	struct inode *slot = NULL;
+	struct owner owner = {0, 0};
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail(w->f, "stat", "%s", w->path);
-	bool whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
-	if (!S_ISDIR(st.st_mode) && !S_ISSOCK(st.st_mode) && st.st_nlink > 1 && !whiteout) {
-		const char *first = seen_as(w, &st);
-		if (first) {
-			struct entry e = entry_of(w, &st, E_HARDLINK);
-			e.link = first;
-			send_plain(w, &e);
-			return 0;
-		}
-	}
 	if (S_ISSOCK(st.st_mode))
 		return 0;
-	if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
-		return walk_open(w, dirfd, name, &st, depth);
-	return walk_special(w, dirfd, name, &st);
+	bool whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
+	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !whiteout) {
+		slot = seen_as(w, &st);
+		if (slot->path)
+			return send_again(w, &st, slot);
+	}
+	int result = S_ISDIR(st.st_mode) || S_ISREG(st.st_mode) ? walk_open(w, dirfd, name, &st, depth, &owner)
+															: walk_special(w, dirfd, name, &st, &owner);
+	if (slot && result == 0)
+		remember(w, slot, &st, owner);
+	return result;
 }
 
 static char **names_of(int fd, size_t *count)
