@@ -8,8 +8,9 @@ const encoder = new TextEncoder()
 
 /** Bytes of a name → string; lossless for any bytes. */
 export function decodeName(bytes: Uint8Array): string {
-  let ascii = true
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) ascii = false
+  // Arguments go on the stack, and most names are short.
+  let ascii = bytes.length <= 1024
+  for (let i = 0; ascii && i < bytes.length; i++) if (bytes[i]! > 127) ascii = false
   if (ascii) return String.fromCharCode.apply(null, bytes as unknown as number[])
   try {
     return strict.decode(bytes)
