@@ -1,12 +1,12 @@
 // Builds dist/: the command line (cli.cjs, a bundle that it loads, the bundle's compiled code), workers, the C helper.
 // Does nothing where nothing changed: `node scripts/build.mjs [--force]`.
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import esbuild from 'esbuild'
 import { filesBelow, nodeBundle, root } from './bundle.mjs'
+import { buildPack, splitProgram } from './pack.mjs'
 
 const dist = join(root, 'dist')
 const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
@@ -17,7 +17,7 @@ function sourceKey() {
   const files = [
     ...filesBelow(join(root, 'src'), '.ts'),
     ...filesBelow(join(root, 'scripts/stubs'), '.mjs'),
-    ...['build.mjs', 'bundle.mjs', 'code-cache.mjs'].map((f) => join(root, 'scripts', f)),
+    ...['build.mjs', 'bundle.mjs', 'code-cache.mjs', 'pack.mjs'].map((f) => join(root, 'scripts', f)),
     ...['package.json', 'package-lock.json', 'tsconfig.json'].map((f) => join(root, f)),
   ]
   for (const f of files)
@@ -54,20 +54,20 @@ const slimYargs = {
   },
 }
 
-const bundle = {
+const program = {
   ...nodeBundle,
   plugins: [slimYargs],
   write: false,
   legalComments: 'eof',
-  // The bundle is compiled by vm.Script, which has no loader for import().
-  supported: { 'dynamic-import': false },
+  define: { ...nodeBundle.define, TSBOX_VERSION: JSON.stringify(version) },
 }
 
-async function bundleText(entry, define = {}) {
+async function bundleText(entry, { define = {}, banner = program.banner } = {}) {
   const built = await esbuild.build({
-    ...bundle,
+    ...program,
+    banner,
     entryPoints: [join(root, entry)],
-    define: { ...bundle.define, TSBOX_VERSION: JSON.stringify(version), ...define },
+    define: { ...program.define, ...define },
   })
   return built.outputFiles[0].text
 }
@@ -90,28 +90,18 @@ async function buildWorkers() {
   )
 }
 
-/** @returns name of the main bundle without its ending; the name changes with the content */
-async function buildMain() {
-  const text = await bundleText('src/cli/start.ts')
-  const name = `main-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`
-  writeWhole(`${name}.cjs`, text)
-  return name
-}
-
-/** The compiled code only saves time: without it tsbox starts slower. */
-function buildCodeCache(name) {
-  if (existsSync(join(dist, `${name}.cache`))) return true
-  const script = join(root, 'scripts/code-cache.mjs')
-  const run = spawnSync(process.execPath, [script, dist, name], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 60_000,
-  })
-  if (run.status !== 0) console.error(`build: no code cache, starts will be slower\n${run.stderr}`)
-  return run.status === 0
+/** The command line: a pack, and the small file that opens it. @returns names of the files */
+async function buildCli() {
+  const entryPoints = [join(root, 'src/cli/start.ts')]
+  const pack = buildPack(dist, await splitProgram({ ...program, banner: {}, entryPoints }))
+  const define = { TSBOX_PACK: JSON.stringify(pack.name), TSBOX_PACK_INDEX: JSON.stringify(pack.index) }
+  writeWhole('cli.cjs', await bundleText('src/cli/entry.ts', { define, banner: {} }))
+  return ['cli.cjs', pack.name]
 }
 
 function removeOld(keep) {
-  for (const f of readdirSync(dist)) if (/^main-/.test(f) && !f.startsWith(keep)) rmSync(join(dist, f), { force: true })
+  for (const f of readdirSync(dist))
+    if (/^tsbox-.*\.pack$/.test(f) && !keep.includes(f)) rmSync(join(dist, f), { force: true })
 }
 
 async function buildHelper() {
@@ -129,12 +119,8 @@ mkdirSync(dist, { recursive: true })
 await buildHelper()
 const key = sourceKey()
 if (process.argv.includes('--force') || !isCurrent(key)) {
-  const workers = await buildWorkers()
-  const main = await buildMain()
-  writeWhole('cli.cjs', await bundleText('src/cli/entry.ts', { TSBOX_MAIN: JSON.stringify(main) }))
-  const cached = buildCodeCache(main)
-  removeOld(main)
-  const files = ['cli.cjs', `${main}.cjs`, ...(cached ? [`${main}.cache`] : []), ...workers]
+  const files = [...(await buildWorkers()), ...(await buildCli())]
+  removeOld(files)
   writeWhole('build.json', `${JSON.stringify({ key, files }, null, 2)}\n`)
   console.log(`built dist/ (${files.join(', ')})`)
 }

@@ -63,12 +63,13 @@ export async function main(argv: readonly string[], shell: Shell): Promise<numbe
 async function dispatch(argv: readonly string[], shell: Shell, call: Call): Promise<number> {
   const global = normaliseArgv(argv, top)
   const options = new Map(global.options.map((o) => o.slice(2).split(/=(.*)/s) as [string, string]))
+  call.debug ||= options.get('debug') === 'true'
   if (options.get('version') === 'true') {
     shell.stdout.write(`${versionLine}\n`)
     return 0
   }
   const found = find(global.args)
-  if (global.help || !found) {
+  if (global.help || !found || isPlainHelp(found)) {
     const { topHelp } = await import('./commands/help.js')
     shell.stdout.write(topHelp())
     return 0
@@ -79,7 +80,7 @@ async function dispatch(argv: readonly string[], shell: Shell, call: Call): Prom
     return 0
   }
   const loaded = (await found.entry.load()).command
-  const command: Command = { ...loaded, options: { ...GLOBAL, ...loaded.options } }
+  const command: Command = { ...loaded, options: { ...loaded.options, ...GLOBAL } }
   call.name = found.name
   call.command = command
   return await invoke(command, found.rest, shell, call, options.get('root'))
@@ -122,7 +123,12 @@ async function invoke(
   }
 }
 
-type Found = { name: string; entry: Entry; rest: readonly string[] } | { group: string }
+type Found = { name: string; entry: Entry; rest: readonly string[] } | { name: string; group: string }
+
+/** `tsbox help` alone needs no parser. */
+function isPlainHelp(found: Found): boolean {
+  return found.name === 'tsbox help' && 'rest' in found && !found.rest.length
+}
 
 /** The command that words name; undefined for no words. */
 function find(words: readonly string[]): Found | undefined {
@@ -131,7 +137,7 @@ function find(words: readonly string[]): Found | undefined {
   if (Object.hasOwn(commands, first)) return { name: `tsbox ${first}`, entry: commands[first]!, rest: words.slice(1) }
   if (!Object.hasOwn(groups, first)) throw unknownCommand('', first, [...Object.keys(commands), ...Object.keys(groups)])
   const group = groups[first]!
-  if (second === undefined || second === '--help' || second === '-h') return { group: first }
+  if (second === undefined || second === '--help' || second === '-h') return { name: `tsbox ${first}`, group: first }
   if (second.startsWith('-')) throw new UsageError(`unknown flag: ${second}`, { usage: false })
   if (!Object.hasOwn(group.commands, second)) throw unknownCommand(`${first} `, second, Object.keys(group.commands))
   return { name: `tsbox ${first} ${second}`, entry: group.commands[second]!, rest: words.slice(2) }

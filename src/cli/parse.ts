@@ -26,9 +26,25 @@ export function parseArguments(command: Command, name: string, argv: readonly st
 export async function helpText(command: Command, name: string, columns: number): Promise<string> {
   const help = await parserOf(command, name, [])
     .usage(`Usage:  ${usageLine(command, name)}\n\n${command.summary}`)
-    .wrap(Math.min(columns, 100))
+    .wrap(null)
     .getHelp()
-  return `${help.replace(/ +\[(?:boolean|string|number|array)\]/g, '').replace(/[ \t]+$/gm, '')}\n`
+  // yargs ends each line with the type of the value; the sentence before it says what is expected.
+  const lines = help.split('\n').map((l) => l.replace(/\s*\[(?:boolean|string|number|array)\]/g, '').trimEnd())
+  return `${lines.flatMap((l) => wrapOption(l, Math.min(columns, 100))).join('\n')}\n`
+}
+
+/** Breaks the description of one option between words, each line below the first. */
+function wrapOption(line: string, columns: number): string[] {
+  const at = /^ +-.*? {2,}(?=[^ -])/.exec(line)?.[0].length
+  if (at === undefined || line.length <= columns || columns - at < 20) return [line]
+  const lines = [line.slice(0, at)]
+  for (const word of line.slice(at).split(' ')) {
+    const current = lines.length - 1
+    const gap = lines[current]!.length > at ? ' ' : ''
+    if (gap && lines[current]!.length + word.length >= columns) lines.push(' '.repeat(at) + word)
+    else lines[current] += gap + word
+  }
+  return lines
 }
 
 function parserOf(command: Command, name: string, argv: string[]): Argv {

@@ -9,17 +9,26 @@ export function processShell(): Shell {
     cwd: process.cwd(),
     stdout: fileOutput(1),
     stderr: fileOutput(2),
-    stdin: { isTerminal: isTerminal(0), stream: () => process.stdin },
+    stdin: {
+      get isTerminal() {
+        return isTerminal(0)
+      },
+      stream: () => process.stdin,
+    },
     now: Date.now,
     onInterrupt,
     openEngine: async (options) => (await import('../engine/open.js')).openEngine(options),
   }
 }
 
+/** Device number's major part of /dev/null and the like. */
+const MEMORY_DEVICES = 1
+
 function isTerminal(fd: number): boolean {
   try {
-    // Loading `tty` costs; pipes and files are told apart without it.
-    if (!fstatSync(fd).isCharacterDevice()) return false
+    // Loading `tty` costs; pipes, files and /dev/null are told apart without it.
+    const stat = fstatSync(fd)
+    if (!stat.isCharacterDevice() || stat.rdev >> 8 === MEMORY_DEVICES) return false
   } catch {
     return false
   }

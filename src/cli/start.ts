@@ -1,8 +1,7 @@
 import { main } from './main.js'
 import { processShell } from './process-shell.js'
 
-export { openEngine } from '../engine/open.js'
-export { main }
+export { main, processShell }
 
 /** Runs the command line of this process and ends it; whatever was to be written is written by then. */
 export function start(): void {
