@@ -18,6 +18,7 @@ import type {
   SystemEngine,
 } from './api.js'
 import { besideBundle } from './helper.js'
+import { type ImageDeps, NodeImages } from './images/node-images.js'
 import type { Workshop } from './layers/workshop.js'
 
 /** Go's names of the machines that Node runs on. */
@@ -41,6 +42,7 @@ class NodeEngine implements Engine {
   readonly #store: Store
   readonly #lease: Lease
   readonly #agents = new Map<string, AgentProvider>()
+  #images: NodeImages | undefined
 
   constructor(options: EngineOptions) {
     this.#env = options.env
@@ -76,7 +78,8 @@ class NodeEngine implements Engine {
   }
 
   get images(): ImageEngine {
-    throw new Error('images')
+    this.#images ??= new NodeImages(this.#imageDeps())
+    return this.#images
   }
 
   get containers(): ContainerEngine {
@@ -96,6 +99,19 @@ class NodeEngine implements Engine {
     this.#lease.close()
   }
 
+  #imageDeps(): ImageDeps {
+    const shop = this.#shop('auto')
+    return {
+      store: this.#store,
+      lease: this.#lease,
+      platform: hostPlatform(),
+      env: this.#env,
+      now: shop.now,
+      openTar: (diffID) => openTar(shop, diffID),
+      removeTrees: async (paths) => (await shop.agent()).remove(paths),
+    }
+  }
+
   #shop(userns: 'auto' | 'subid' | 'single'): Workshop {
     let agents = this.#agents.get(userns)
     if (!agents) {
@@ -111,6 +127,11 @@ class NodeEngine implements Engine {
       now: () => Math.floor(Date.now() / 1000),
     }
   }
+}
+
+async function* openTar(shop: Workshop, diffID: string): AsyncGenerator<Uint8Array> {
+  const { NodeLayers } = await import('./layers/node-layers.js')
+  yield* new NodeLayers(shop).openTar(diffID)
 }
 
 function hostPlatform(): { os: string; architecture: string } {

@@ -6,6 +6,7 @@ import type { OverlaySpec, Rlimit, RlimitName } from '../../rootless/plan.js'
 import type { CacheMount } from '../../store/mounts.js'
 import { makeDir } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
+import { subtree } from '../layers/subtree.js'
 import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
@@ -171,7 +172,8 @@ export class NamespaceExecutor implements StepExecutor {
       mtime: this.#shop.now(),
       size: 0,
     }
-    await agent.apply(temp, [{ entry }])
+    if (m.seed) await agent.apply(temp, subtree(await this.#layers.tree(m.seed.layers), m.seed.path, 'data'))
+    else await agent.apply(temp, [{ entry }])
     if (!existsSync(dir)) {
       mkdirSync(dirname(dir), { recursive: true })
       renameSync(`${temp}/data`, dir)

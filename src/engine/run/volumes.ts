@@ -2,12 +2,11 @@ import { existsSync, lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { cleanPath } from '../../base/path.js'
-import { resolveInTree } from '../../build/ops/resolve.js'
-import type { FileTree, Layer } from '../../build/seams.js'
-import type { EntryWithContent } from '../../layer/entry.js'
+import type { Layer } from '../../build/seams.js'
 import type { ContainerMount } from '../../rootless/container-spec.js'
 import { makeDir } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
+import { subtree } from '../layers/subtree.js'
 import type { Workshop } from '../layers/workshop.js'
 
 /** A `-v` as it was meant: a host path, a named volume, or a nameless one that goes with the container. */
@@ -88,7 +87,7 @@ export class VolumeMaker {
     makeDir(`${temp}/data`, 0o755)
     const tree = await this.#layers.tree(this.#image)
     const agent = await this.#shop.agent()
-    await agent.apply(temp, contentAt(tree, spec.target))
+    await agent.apply(temp, subtree(tree, spec.target, 'data'))
     mkdirSync(dirname(dir), { recursive: true })
     try {
       renameSync(temp, dir)
@@ -113,18 +112,4 @@ function hostPath(spec: VolumeSpec): string {
     })
   }
   return spec.source
-}
-
-/** What the image has at `target`, as entries below `data`. */
-async function* contentAt(tree: FileTree, target: string): AsyncGenerator<EntryWithContent> {
-  const root = resolveInTree(tree, target)
-  if (tree.lstat(root)?.type !== 'dir') return
-  const visit = async function* (path: string, as: string): AsyncGenerator<EntryWithContent> {
-    const found = tree.lstat(path)
-    if (!found) return
-    const entry = { ...found, path: as }
-    yield { entry, content: entry.type === 'file' ? tree.stream(path) : undefined }
-    for (const name of tree.readdir(path)) yield* visit(path === '' ? name : `${path}/${name}`, `${as}/${name}`)
-  }
-  yield* visit(root, 'data')
 }
