@@ -10,6 +10,19 @@ export interface Directives {
   check: CheckOptions
 }
 
+/** The frontends whose language this is, any version of them, `-labs` included. */
+const OWN_FRONTENDS = ['docker/dockerfile', 'docker/dockerfile-upstream']
+
+/**
+ * Whether the language that `# syntax=` (or BUILDKIT_SYNTAX) names is this one.
+ *
+ * @param image the frontend's image
+ */
+export function isOwnFrontend(image: string): boolean {
+  const name = image.replace(/@.*$/, '').replace(/:[^/]*$/, '')
+  return OWN_FRONTENDS.includes(name.replace(/^(docker\.io|index\.docker\.io)\//, ''))
+}
+
 /** `# check=skip=A,B;error=true;experimental=C` */
 export interface CheckOptions {
   skip: string[]
@@ -60,15 +73,32 @@ export class DirectiveReader {
   }
 }
 
-/** Reads the directives of a whole file, for what is not parsing: a `#!` line above them is passed over. */
+/**
+ * Reads the directives of a whole file, for what is not parsing: a `#!` line above them is passed over.
+ *
+ * @throws TsboxError E_DOCKERFILE without a location
+ */
 export function readDirectives(text: string): Directives {
   const reader = readAll(text, '#')
   const syntax = reader.values.get('syntax') ?? readAll(text, '//').values.get('syntax')
   return {
     syntax: syntax === undefined ? undefined : cut(syntax, ' ')[0],
     escape: reader.escape,
-    check: parseCheckOptions(cut(reader.values.get('check') ?? '', ' ')[0]),
+    check: parseCheckOptions(reader.values.get('check') ?? ''),
   }
+}
+
+/**
+ * Refuses a file that `# syntax=` says is in another language.
+ *
+ * @throws TsboxError E_DOCKERFILE without a location
+ */
+export function refuseForeignSyntax({ syntax }: Directives): void {
+  if (syntax !== undefined && !isOwnFrontend(syntax))
+    throw fault(
+      `frontend ${quote(syntax)} is for another language than docker/dockerfile, and frontend images are not run`,
+      'remove the syntax line if the file is a plain Dockerfile',
+    )
 }
 
 function readAll(text: string, prefix: string): DirectiveReader {

@@ -6,7 +6,8 @@ export function dumpTree(tree: Tree): string {
   return tree.children.map((c) => `(${dumpNode(c)})`).join('\n')
 }
 
-function dumpNode(node: Node): string {
+/** One node, without its parentheses. */
+export function dumpNode(node: Node): string {
   let out = node.value.toLowerCase()
   if (node.flags.length) out += ` [${node.flags.map(quote).join(' ')}]`
   for (const arg of node.args) out += arg.child ? ` (${dumpNode(arg.child)})` : ` ${quote(arg.value)}`

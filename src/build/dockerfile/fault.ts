@@ -11,7 +11,7 @@ export function fault(message: string, hint?: string): TsboxError {
   return new TsboxError('E_DOCKERFILE', message, { hint })
 }
 
-/** A fault whose message ends with the option that was probably meant. */
+/** A fault whose message ends with the option that was probably meant; the hint is for where none is near. */
 export function faultWithGuess(
   message: string,
   value: string,
@@ -19,7 +19,8 @@ export function faultWithGuess(
   settings: { ignoreCase?: boolean; hint?: string | undefined } = {},
 ): TsboxError {
   const guess = suggest(value, options, settings.ignoreCase)
-  return fault(guess === undefined ? message : `${message} (did you mean ${guess}?)`, settings.hint)
+  if (guess === undefined) return fault(message, settings.hint)
+  return fault(`${message} (did you mean ${guess}?)`, `write ${guess}`)
 }
 
 /** A file's name and text: what an error needs to show its lines. */

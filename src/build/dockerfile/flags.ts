@@ -1,5 +1,6 @@
-import { fault, faultWithGuess } from './fault.js'
+import { fault } from './fault.js'
 import { cut } from './go-text.js'
+import { suggest } from './suggest.js'
 
 /** Kinds of flags: `--name`, `--name=text`, `--name=text` any number of times. */
 export type FlagKind = 'bool' | 'string' | 'strings'
@@ -21,10 +22,7 @@ export function parseFlags<K extends string>(words: readonly string[], kinds: Re
   const names = Object.keys(kinds)
   for (const word of words) {
     const [name, value, given] = cut(word.slice(2), '=')
-    if (!Object.hasOwn(kinds, name))
-      throw faultWithGuess(`unknown flag: --${name}`, name, names, {
-        hint: names.length ? `known here: ${names.map((n) => `--${n}`).join(', ')}` : 'this instruction has no flags',
-      })
+    if (!Object.hasOwn(kinds, name)) throw unknownFlag(name, names)
     const kind = kinds[name as K]
     if (values.has(name) && kind !== 'strings')
       throw fault(`duplicate flag specified: --${name}`, `give --${name} once`)
@@ -43,4 +41,12 @@ export function parseFlags<K extends string>(words: readonly string[], kinds: Re
     string: (name) => values.get(name)?.[0] ?? '',
     strings: (name) => values.get(name) ?? [],
   }
+}
+
+function unknownFlag(name: string, names: readonly string[]): Error {
+  const guess = suggest(name, names)
+  return fault(
+    `unknown flag: --${name}${guess ? ` (did you mean ${guess}?)` : ''}`,
+    guess ? `write --${guess}` : names.length ? `known here: --${names.join(', --')}` : 'this instruction has no flags',
+  )
 }

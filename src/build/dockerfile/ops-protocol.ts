@@ -74,7 +74,7 @@ function parse(source: SourceFile): object {
 
 /** Checks with an empty linux/amd64 image for every base. */
 function lintText(request: OpRequest): object {
-  const file = parseDockerfile(request.text ?? '', { file: 'Dockerfile' })
+  const file = parseDockerfile(request.text ?? '', { file: 'Dockerfile', anySyntax: true })
   const { warnings, error } = lint(file, {
     buildArgs: request.build_args,
     target: request.target,

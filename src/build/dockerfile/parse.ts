@@ -1,22 +1,33 @@
 import { TsboxError } from '../../base/error.js'
 import type { Tree } from './ast.js'
-import { readDirectives } from './directive.js'
+import { readDirectives, refuseForeignSyntax } from './directive.js'
 import { fault, locate, located, type SourceFile } from './fault.js'
 import type { ArgInstruction, Dockerfile, Stage, StageInstruction } from './instruction.js'
 import { parseNode } from './instructions/index.js'
 import { describedAs } from './instructions/request.js'
 import { parseTree } from './parse-tree.js'
 
+/** Settings of {@link parseDockerfile}. */
+export interface ParseOptions {
+  /** Name for messages. */
+  file: string
+  /** Read the file as a Dockerfile whatever `# syntax=` names. */
+  anySyntax?: boolean
+}
+
 /**
  * Reads a Dockerfile.
  *
- * @param options.file name for messages
- * @throws TsboxError E_DOCKERFILE with a location
+ * @throws TsboxError E_DOCKERFILE with a location, also for a `# syntax=` that names another language
  */
-export function parseDockerfile(text: string, options: { file: string }): Dockerfile {
+export function parseDockerfile(text: string, options: ParseOptions): Dockerfile {
   const source: SourceFile = { file: options.file, text }
   if (text === '') throw located(source, 1, fault('the Dockerfile cannot be empty', 'start with FROM'))
-  const directives = locate(source, { line: 1, endLine: 1 }, () => readDirectives(text))
+  const directives = locate(source, { line: 1, endLine: 1 }, () => {
+    const read = readDirectives(text)
+    if (!options.anySyntax) refuseForeignSyntax(read)
+    return read
+  })
   const tree = parseTree(source)
   const { metaArgs, stages } = parseStages(source, tree)
   if (stages.length === 0)

@@ -38,12 +38,11 @@ const PARSERS: Record<Instruction['type'], (node: Node) => Instruction> = {
  */
 export function parseNode(node: Node): Instruction {
   const type = node.value.toLowerCase()
-  if (!Object.hasOwn(PARSERS, type))
-    throw faultWithGuess(`unknown instruction: ${node.value}`, node.value, Object.keys(PARSERS), {
-      ignoreCase: true,
-      hint: node.value.startsWith('<<')
-        ? undefined
-        : 'a line that goes on needs a backslash at the end of the line above; a comment starts with #',
-    })
-  return PARSERS[type as Instruction['type']](node)
+  if (Object.hasOwn(PARSERS, type)) return PARSERS[type as Instruction['type']](node)
+  throw faultWithGuess(`unknown instruction: ${node.value}`, node.value, Object.keys(PARSERS), {
+    ignoreCase: true,
+    hint: /^(\/\/|\/\*|--|;)/.test(node.value)
+      ? 'a comment starts with #'
+      : 'if the line belongs to the one above, that one needs a backslash at its end',
+  })
 }
