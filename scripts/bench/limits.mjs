@@ -1,0 +1,25 @@
+// What tsbox promises, checked against medians of one run. Ratios compare programs on one machine and hold on others;
+// milliseconds are for an idle machine.
+
+/** @returns the limits that the results allow to judge: `{ name, value, limit, unit, pass }` */
+export function judge(results) {
+  const median = (name, contender) => results.find((r) => r.case === name && r.contender === contender)?.medianMs
+  const out = []
+  const difference = (name, a, b, limit) => add(name, a, b, limit, 'ms', (x, y) => x - y)
+  const ratio = (name, a, b, limit) => add(name, a, b, limit, '×', (x, y) => x / y)
+  const add = (name, a, b, limit, unit, of) => {
+    if (a === undefined || b === undefined) return
+    const value = of(a, b)
+    out.push({ name, value, limit, unit, pass: value <= limit })
+  }
+  const node = median('version', 'node -e 0')
+  difference('--version above node -e 0', median('version', 'tsbox'), node, 5)
+  difference('--version above node -e 0, extra CA set', median('version', 'tsbox, extra CA'), node, 5)
+  difference('run above node -e 0', median('start', 'tsbox'), median('start', 'node -e 0'), 45)
+  ratio('run against podman', median('start', 'tsbox'), median('start', 'podman'), 0.4)
+  difference('cached build above node -e 0', median('cached', 'tsbox'), median('cached', 'node -e 0'), 30)
+  ratio('cached build against podman', median('cached', 'tsbox'), median('cached', 'podman'), 0.3)
+  ratio('10 steps against podman', median('steps', 'tsbox'), median('steps', 'podman'), 1 / 8)
+  difference('8 × sleep 1 in parallel', median('parallel', 'tsbox'), 0, 2000)
+  return out
+}

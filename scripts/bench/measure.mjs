@@ -1,0 +1,51 @@
+// Whole-process times: what a person waits for, from spawn to exit.
+import { spawnSync } from 'node:child_process'
+
+/** Runs once; milliseconds. Throws with the command's own words where it fails. */
+export function time({ command, env = process.env, cwd }) {
+  const options = { cwd, env, stdio: 'ignore' }
+  const started = process.hrtime.bigint()
+  const done = spawnSync(command[0], command.slice(1), options)
+  const ms = Number(process.hrtime.bigint() - started) / 1e6
+  if (done.status === 0) return ms
+  const again = spawnSync(command[0], command.slice(1), { ...options, stdio: 'pipe', encoding: 'utf8' })
+  const said = `${again.error?.message ?? ''}${again.stdout ?? ''}${again.stderr ?? ''}`.trim().split('\n').slice(-4)
+  throw new Error(`${command.slice(0, 3).join(' ')} … failed (${done.status ?? done.signal}): ${said.join(' | ')}`)
+}
+
+/**
+ * Runs contenders in turn (A B C, then C B A, …), so that whatever else the machine does falls on all of them.
+ *
+ * A contender is `{ name, command, env?, cwd?, before? }`; `before(round)` is not timed. One that fails drops out and
+ * keeps its error. The first round warms caches and is not counted where `warm` is true.
+ *
+ * @returns `{ name, times, error }` for each, in the order given
+ */
+export function race(contenders, { rounds, warm = true }) {
+  const runs = contenders.map(({ name }) => ({ name, times: [], error: undefined }))
+  for (let round = warm ? -1 : 0; round < rounds; round++) {
+    const order = contenders.map((_, i) => (round % 2 ? contenders.length - 1 - i : i))
+    for (const i of order) {
+      if (runs[i].error) continue
+      try {
+        contenders[i].before?.(round)
+        const ms = time(contenders[i])
+        if (round >= 0) runs[i].times.push(ms)
+      } catch (err) {
+        runs[i].error = err.message
+      }
+    }
+  }
+  return runs
+}
+
+/** Median, quartiles and minimum of times in milliseconds. */
+export function summary(times) {
+  const sorted = [...times].sort((a, b) => a - b)
+  const at = (q) => {
+    const place = (sorted.length - 1) * q
+    const low = sorted[Math.floor(place)]
+    return low + (sorted[Math.ceil(place)] - low) * (place % 1)
+  }
+  return { medianMs: at(0.5), p25Ms: at(0.25), p75Ms: at(0.75), minMs: sorted[0], rounds: sorted.length }
+}
