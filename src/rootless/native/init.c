@@ -153,10 +153,14 @@ static void start_payload(struct init *in, const struct frame *frame)
 static void attach_listener(struct init *in, int number)
 {
 	AUTO_FD pidfd = k_pidfd_open(in->payload);
-	int listener = pidfd < 0 ? -1 : k_pidfd_getfd(pidfd, number), result;
+	int listener = pidfd < 0 ? -1 : k_pidfd_getfd(pidfd, number);
 
-	if (listener < 0 || (result = emu_attach(in->emu, listener)) < 0) {
-		fail(&in->failure, "emulate ids", "listener");
+	/* It may have met a failure already and be gone: its word on that is in the pipe. */
+	if (listener < 0 && (errno == ESRCH || errno == EBADF))
+		return;
+	int result = listener < 0 ? -errno : emu_attach(in->emu, listener);
+	if (result < 0) {
+		fail_with(&in->failure, -result, "emulate ids", "listener");
 		abandon(in);
 	}
 	in->listener = listener;
