@@ -35,7 +35,9 @@ export function findImage(store: Store, reference: string): ImageRecord {
       if (r.config.startsWith(prefix) || r.manifest.digest === prefix) found.set(r.config, r)
     }
     if (found.size > 1)
-      throw new TsboxError('E_IMAGE_AMBIGUOUS', `find image: several ids begin with "${reference}"`, { hint: 'give more of the id' })
+      throw new TsboxError('E_IMAGE_AMBIGUOUS', `find image: several ids begin with "${reference}"`, {
+        hint: 'give more of the id',
+      })
     const only = [...found.values()][0]
     if (only) return only
   }
@@ -62,12 +64,15 @@ export function openImage(store: Store, lease: Lease, reference: string): Stored
   return readImage(store, lease, findImage(store, reference))
 }
 
-/** As {@link openImage}, for a record that is already found. */
-export function readImage(store: Store, lease: Lease, record: ImageRecord): StoredImage {
-  lease.hold('manifest', record.manifest.digest)
+/** As {@link openImage}, for a record that is already found; without a lease the image is not pinned, only looked at. */
+export function readImage(store: Store, lease: Lease | undefined, record: ImageRecord): StoredImage {
+  lease?.hold('manifest', record.manifest.digest)
   const manifest = parseManifest(store.blobs.read(record.manifest.digest))
   if (isIndex(manifest))
-    throw new TsboxError('E_MANIFEST_INVALID', `open image: its tag names an index, not a manifest "${record.manifest.digest}"`)
+    throw new TsboxError(
+      'E_MANIFEST_INVALID',
+      `open image: its tag names an index, not a manifest "${record.manifest.digest}"`,
+    )
   const config = parseConfig(store.blobs.read(record.config))
   return {
     record,

@@ -1,0 +1,177 @@
+import type { Pack } from 'tar-stream'
+import { compareNames } from '../../base/bytes.js'
+import { TsboxError } from '../../base/error.js'
+import {
+  CONTAINERD_NAME,
+  DOCKER_MANIFEST_FILE,
+  type DockerArchiveImage,
+  INDEX_FILE,
+  LAYOUT_FILE,
+  LAYOUT_JSON,
+  layoutBlobPath,
+  REF_NAME,
+} from '../../oci/layout.js'
+import type { Descriptor, ImageIndex } from '../../oci/manifest.js'
+import { MEDIA } from '../../oci/media-type.js'
+import { parseNamed, type Reference } from '../../oci/reference.js'
+import { readChunks } from '../../util/read-chunks.js'
+import type { ImageDeps } from '../images/node-images.js'
+import { openImage, readImage, type StoredImage } from '../images/stored-image.js'
+
+/** An image to save, with the names to save it under. */
+interface Wanted {
+  image: StoredImage
+  names: Reference[]
+}
+
+/**
+ * Writes one archive that is an OCI layout and, by its manifest.json, an archive of `docker save`. The same images give
+ * the same bytes. A name without a tag means all its tags, as docker has it.
+ *
+ * @param write gets the archive in order; a promise from it holds the rest back
+ * @throws TsboxError E_IMAGE_NOT_FOUND before anything is written, E_BLOB_MISSING
+ */
+export async function saveImages(
+  deps: ImageDeps,
+  references: readonly string[],
+  write: (chunk: Uint8Array) => Promise<void> | void,
+): Promise<void> {
+  const wanted = collectImages(deps, references)
+  const tar = await import('tar-stream')
+  const pack = tar.pack()
+  const filled = fill(deps, pack, wanted).then(
+    () => pack.finalize(),
+    (err: unknown) => pack.destroy(err as Error),
+  )
+  for await (const chunk of pack as AsyncIterable<Uint8Array>) await write(chunk)
+  await filled
+}
+
+function collectImages(deps: ImageDeps, references: readonly string[]): Wanted[] {
+  const byManifest = new Map<string, Wanted>()
+  for (const text of references) {
+    for (const { image, name } of resolveAll(deps, text)) {
+      const wanted = byManifest.get(image.manifestDigest) ?? { image, names: [] }
+      byManifest.set(image.manifestDigest, wanted)
+      if (name && !wanted.names.some((n) => n.toString() === name.toString())) wanted.names.push(name)
+    }
+  }
+  return [...byManifest.values()]
+}
+
+function resolveAll(deps: ImageDeps, text: string): { image: StoredImage; name: Reference | undefined }[] {
+  const all = allTags(deps, text)
+  if (all.length) return all
+  const image = openImage(deps.store, deps.lease, text)
+  // By digest or id the image is meant, not one of its names.
+  const named = image.record.name !== undefined && isName(text, image.record.name)
+  return [{ image, name: named ? parseNamed(image.record.name!) : undefined }]
+}
+
+function allTags({ store, lease }: ImageDeps, text: string) {
+  const wanted = tryName(text)
+  if (!wanted || wanted.tag !== undefined || wanted.digest !== undefined) return []
+  return store.images
+    .list()
+    .flatMap((r) => (r.name === undefined ? [] : [{ record: r, name: parseNamed(r.name) }]))
+    .filter(({ name }) => name.repository === wanted.repository)
+    .sort((a, b) => compareNames(a.name.toString(), b.name.toString()))
+    .map(({ record, name }) => ({ image: readImage(store, lease, record), name }))
+}
+
+function tryName(text: string): Reference | undefined {
+  try {
+    return parseNamed(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isName(text: string, name: string): boolean {
+  return tryName(text)?.toString() === name
+}
+
+async function fill(deps: ImageDeps, pack: Pack, wanted: readonly Wanted[]): Promise<void> {
+  await addDir(pack, 'blobs/')
+  await addDir(pack, 'blobs/sha256/')
+  for (const blob of blobsOf(wanted)) await addBlob(deps, pack, blob)
+  const json = (value: unknown) => Buffer.from(JSON.stringify(value))
+  await addFile(pack, INDEX_FILE, json(indexOf(wanted)))
+  await addFile(pack, DOCKER_MANIFEST_FILE, json(wanted.map(dockerImage)))
+  await addFile(pack, LAYOUT_FILE, Buffer.from(LAYOUT_JSON))
+}
+
+/** Every blob once, by digest; a layer that is only a snapshot has its diffID as its digest. */
+function blobsOf(wanted: readonly Wanted[]): Descriptor[] {
+  const blobs = new Map<string, Descriptor>()
+  for (const { image } of wanted) {
+    const { digest, size } = image.record.manifest
+    for (const d of [{ mediaType: MEDIA.manifest, digest, size }, image.manifest.config, ...image.manifest.layers])
+      blobs.set(d.digest, d)
+  }
+  return [...blobs.values()].sort((a, b) => compareNames(a.digest, b.digest))
+}
+
+function indexOf(wanted: readonly Wanted[]): ImageIndex {
+  const manifests = wanted.flatMap(({ image, names }) => {
+    const { digest, size, mediaType } = image.record.manifest
+    const { architecture, os, variant } = image.config
+    const platform = variant === undefined ? { architecture, os } : { architecture, os, variant }
+    const descriptor = { mediaType, digest, size, platform }
+    if (names.length === 0) return [descriptor]
+    // The full name in both: containerd and docker read the one, podman and skopeo the other.
+    return names.map((n) => ({
+      ...descriptor,
+      annotations: { [CONTAINERD_NAME]: n.toString(), [REF_NAME]: n.toString() },
+    }))
+  })
+  return { schemaVersion: 2, mediaType: MEDIA.index, manifests }
+}
+
+function dockerImage({ image, names }: Wanted): DockerArchiveImage {
+  return {
+    Config: layoutBlobPath(image.configDigest),
+    RepoTags: names.length ? names.map((n) => n.familiar) : null,
+    Layers: image.manifest.layers.map((l) => layoutBlobPath(l.digest)),
+  }
+}
+
+async function addBlob(deps: ImageDeps, pack: Pack, { digest, size }: Descriptor): Promise<void> {
+  const { blobs } = deps.store
+  const name = layoutBlobPath(digest)
+  if (blobs.has(digest, size)) return addStream(pack, name, size, readChunks(blobs.path(digest)))
+  if (blobs.has(digest))
+    throw new TsboxError('E_BLOB_CORRUPT', `save image: blob has not the ${size} bytes that it should: "${digest}"`)
+  return addStream(pack, name, size, deps.openTar(digest))
+}
+
+const PLAIN = { mtime: new Date(0), uid: 0, gid: 0 }
+
+function addDir(pack: Pack, name: string): Promise<void> {
+  return addFile(pack, name, undefined)
+}
+
+function addFile(pack: Pack, name: string, content: Buffer | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (err?: Error | null) => (err ? reject(err) : resolve())
+    if (content) pack.entry({ ...PLAIN, name, mode: 0o644, size: content.length }, content, done)
+    else pack.entry({ ...PLAIN, name, mode: 0o755, type: 'directory' }, done)
+  })
+}
+
+async function addStream(pack: Pack, name: string, size: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const entry = pack.entry({ ...PLAIN, name, mode: 0o644, size }, (err) => (err ? reject(err) : resolve()))
+    const feed = async () => {
+      for await (const chunk of chunks) {
+        // Copied: pieces of a tar are only valid until the next one, and the pack keeps them until they are read.
+        if (!entry.write(Buffer.from(chunk))) await new Promise<void>((r) => entry.once('drain', () => r()))
+      }
+      entry.end(null)
+    }
+    feed().catch((err: unknown) => {
+      entry.destroy(err as Error)
+      reject(err)
+    })
+  })
+}

@@ -1,0 +1,80 @@
+import type { HistoryEntry, ImageConfig } from '../../oci/config.js'
+import type { Platform } from '../../oci/platform.js'
+import type { Lease } from '../../store/lease.js'
+import type { Store } from '../../store/store.js'
+import type { RemoveTrees } from '../../store/trash.js'
+import type { ImageEngine, ImageInspect, ImageSummary } from '../api.js'
+import { openImage } from './stored-image.js'
+
+/** What work on images stands on. */
+export interface ImageDeps {
+  store: Store
+  lease: Lease
+  /** Platform of this machine. */
+  platform: Platform
+  env: Readonly<Record<string, string | undefined>>
+  /** Whole seconds since 1970. */
+  now(): number
+  /**
+   * The uncompressed tar of a layer of which there is no blob, from its snapshot; pieces are valid until the next one.
+   * Must be exactly the bytes that the digest is of.
+   */
+  openTar(diffID: string): AsyncIterable<Uint8Array>
+  /** Deletes trees with files of mapped users, by the helper. */
+  removeTrees: RemoveTrees
+}
+
+/** The engine's work on images. Each use case loads its own code. */
+export class NodeImages implements ImageEngine {
+  readonly #deps: ImageDeps
+
+  constructor(deps: ImageDeps) {
+    this.#deps = deps
+  }
+
+  async list(name?: string): Promise<ImageSummary[]> {
+    return (await import('./list.js')).listImages(this.#deps, name)
+  }
+
+  async inspect(reference: string): Promise<ImageInspect> {
+    return (await import('./inspect.js')).inspectImage(this.#deps, reference)
+  }
+
+  async history(reference: string): Promise<(HistoryEntry & { id: string; sizeBytes: number })[]> {
+    return (await import('./inspect.js')).imageHistory(this.#deps, reference)
+  }
+
+  async tag(source: string, target: string): Promise<void> {
+    return (await import('./tag.js')).tagImage(this.#deps, source, target)
+  }
+
+  async remove(references: readonly string[], options: { force: boolean }): Promise<string[]> {
+    return (await import('./remove.js')).removeImages(this.#deps, references, options)
+  }
+
+  async load(input: string, stdin?: AsyncIterable<Uint8Array>): Promise<string[]> {
+    return (await import('../archive/load.js')).loadImages(this.#deps, input, stdin)
+  }
+
+  async save(references: readonly string[], write: (chunk: Uint8Array) => Promise<void> | void): Promise<void> {
+    return (await import('../archive/save.js')).saveImages(this.#deps, references, write)
+  }
+
+  async import(
+    input: string,
+    reference: string | undefined,
+    changes: readonly string[],
+    stdin?: AsyncIterable<Uint8Array>,
+  ): Promise<string> {
+    return (await import('./import.js')).importRootfs(this.#deps, { input, reference, changes, stdin })
+  }
+
+  async fromHost(reference: string, programs: readonly string[]): Promise<string> {
+    return (await import('../from-host/from-host.js')).imageFromHost(this.#deps, reference, programs)
+  }
+
+  async config(reference: string): Promise<{ digest: string; config: ImageConfig }> {
+    const { configDigest, config } = openImage(this.#deps.store, this.#deps.lease, reference)
+    return { digest: configDigest, config }
+  }
+}
