@@ -50,20 +50,18 @@ export function defineCommand<const O extends OptionTable>(command: Command<O>):
 export const flag = (describe: string, alias?: string) => ({ type: 'boolean', describe, ...named(alias) }) as const
 
 /** An option with one value; the last one given counts. */
-export const text = (describe: string, alias?: string) =>
-  ({ type: 'string', requiresArg: true, describe, ...named(alias) }) as const
+export const text = (describe: string, alias?: string) => ({ type: 'string', describe, ...named(alias) }) as const
 
 /** An option that may be given many times. */
 export const list = (describe: string, alias?: string) =>
-  ({ type: 'string', array: true, requiresArg: true, describe, ...named(alias) }) as const
+  ({ type: 'string', array: true, describe, ...named(alias) }) as const
 
 /** An option with a whole number. */
-export const count = (describe: string, alias?: string) =>
-  ({ type: 'number', requiresArg: true, describe, ...named(alias) }) as const
+export const count = (describe: string, alias?: string) => ({ type: 'number', describe, ...named(alias) }) as const
 
 /** An option with one of a few values. */
 export const choice = <const C extends string>(choices: readonly C[], describe: string) =>
-  ({ type: 'string', requiresArg: true, choices, describe }) as const
+  ({ type: 'string', choices, describe }) as const
 
 function named(alias: string | undefined): { alias?: string } {
   return alias === undefined ? {} : { alias }

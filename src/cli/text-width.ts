@@ -8,7 +8,11 @@ export function textWidth(text: string): number {
   let previous = 0
   for (const c of stripAnsi(text)) {
     const code = c.codePointAt(0)!
-    // A character joined to the one before it makes one picture of both.
+    // Two letters of a flag, and a character joined to the one before it, make one picture.
+    if (isFlagLetter(code) && isFlagLetter(previous)) {
+      previous = 0
+      continue
+    }
     if (previous !== ZERO_WIDTH_JOINER) width += charWidth(code)
     // Variation selector 16 asks for the emoji form of a narrow character.
     if (code === 0xfe0f && charWidth(previous) === 1 && previous > 0xff) width++
@@ -18,6 +22,10 @@ export function textWidth(text: string): number {
 }
 
 const ZERO_WIDTH_JOINER = 0x200d
+
+function isFlagLetter(code: number): boolean {
+  return code >= 0x1f1e6 && code <= 0x1f1ff
+}
 
 /** The text without terminal control sequences. */
 export function stripAnsi(text: string): string {

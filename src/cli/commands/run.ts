@@ -37,6 +37,7 @@ export const command = defineCommand({
     }
     const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
     for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
+    const network = networkOf(values.network)
     const outcome = await (await engine()).run({
       image: image!,
       command,
@@ -49,7 +50,7 @@ export const command = defineCommand({
       volumes: values.volume,
       workdir: values.workdir,
       user: values.user,
-      network: networkOf(values.network),
+      network,
       hostname: values.hostname,
       userns: values.userns ?? 'auto',
       // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.

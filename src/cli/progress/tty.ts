@@ -72,7 +72,8 @@ export class TtyPrinter {
       lines.push(s.done || v.completed !== undefined ? this.colour.blue(row) : row)
     }
     if (v.completed === undefined && !final) {
-      for (const line of v.lines.slice(-LOG_LINES)) lines.push(this.colour.dim(cut(` => => # ${clean(line)}`, columns)))
+      for (const line of v.lines.slice(-LOG_LINES))
+        lines.push(this.colour.dim(cut(` => => # ${clean(line)}`, columns - 1)))
     }
     return lines
   }

@@ -1,0 +1,111 @@
+import { main } from '../../src/cli/main.js'
+import type { Shell } from '../../src/cli/shell.js'
+import type { BuildRequest, Engine, ImageInspect, ImageSummary, RunRequest } from '../../src/engine/api.js'
+
+/** What the engine was asked, by method. */
+export type Calls = { method: string; args: unknown[] }[]
+
+export interface Outcome {
+  status: number
+  stdout: string
+  stderr: string
+  calls: Calls
+}
+
+/** What the engine answers; what is not given can't be asked. */
+export interface Answers {
+  list?: ImageSummary[]
+  inspect?: ImageInspect
+  history?: Awaited<ReturnType<Engine['images']['history']>>
+  containers?: Awaited<ReturnType<Engine['containers']['list']>>
+  doctor?: Awaited<ReturnType<Engine['doctor']>>
+  load?: string[]
+  build?: (
+    request: BuildRequest,
+    progress: Parameters<Engine['build']>[1],
+  ) => Promise<{
+    imageID: string
+    manifestDigest: string
+    tags: string[]
+  }>
+  run?: (request: RunRequest) => Promise<{ exitCode: number }>
+}
+
+export const NOW = Date.parse('2024-05-06T07:08:09Z')
+export const ID = `sha256:${'0123456789abcdef'.repeat(4)}`
+
+/** Runs a command line against an engine that writes down what it is asked. */
+export async function runCli(
+  argv: readonly string[],
+  answers: Answers = {},
+  shell: { env?: Shell['env']; stdin?: string; cwd?: string; terminal?: { stdin?: boolean; stdout?: boolean } } = {},
+): Promise<Outcome> {
+  const calls: Calls = []
+  let stdout = ''
+  let stderr = ''
+  const output = (write: (text: string) => void, isTerminal = false) => ({
+    write: (data: string | Uint8Array) => write(typeof data === 'string' ? data : Buffer.from(data).toString('latin1')),
+    isTerminal,
+    columns: () => 80,
+    rows: () => 24,
+  })
+  const status = await main(argv, {
+    env: shell.env ?? {},
+    cwd: shell.cwd ?? '/here',
+    stdout: output((t) => {
+      stdout += t
+    }, shell.terminal?.stdout),
+    stderr: output((t) => {
+      stderr += t
+    }),
+    stdin: {
+      isTerminal: shell.terminal?.stdin ?? false,
+      stream: async function* () {
+        yield Buffer.from(shell.stdin ?? '')
+      },
+    },
+    now: () => NOW,
+    onInterrupt: () => () => undefined,
+    openEngine: async (options) => {
+      calls.push({ method: 'openEngine', args: [options.root] })
+      return recordingEngine(calls, answers)
+    },
+  })
+  return { status, stdout, stderr, calls }
+}
+
+function recordingEngine(calls: Calls, answers: Answers): Engine {
+  const record =
+    <T>(method: string, answer: (...args: never[]) => T) =>
+    async (...args: unknown[]) => {
+      calls.push({ method, args })
+      return answer(...(args as never[]))
+    }
+  const built = { imageID: ID, manifestDigest: ID, tags: [] }
+  return {
+    build: record('build', answers.build ?? (async () => built)) as never,
+    run: record('run', answers.run ?? (async () => ({ exitCode: 0 }))) as never,
+    doctor: record('doctor', () => answers.doctor!),
+    close: async () => undefined,
+    images: {
+      list: record('list', () => answers.list ?? []),
+      inspect: record('inspect', () => answers.inspect!),
+      history: record('history', () => answers.history ?? []),
+      tag: record('tag', () => undefined),
+      remove: record('remove', () => ['Untagged: x', 'Deleted: y']),
+      load: record('load', () => answers.load ?? []),
+      save: record('save', (_: unknown, write: (chunk: Uint8Array) => void) => write(Buffer.from('tar'))) as never,
+      import: record('import', () => ID),
+      fromHost: record('fromHost', () => ID),
+      config: record('config', () => ({
+        digest: ID,
+        config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
+      })),
+    },
+    containers: {
+      list: record('containers', () => answers.containers ?? []),
+      remove: record('removeContainers', (names: string[]) => names),
+    },
+    system: { prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })) },
+  }
+}

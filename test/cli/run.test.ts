@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { TsboxError } from '../../src/base/error.js'
+import { parseEnvFile } from '../../src/cli/env-file.js'
+import type { RunRequest } from '../../src/engine/api.js'
+import { runCli } from './recorder.js'
+
+const dir = mkdtempSync(join(tmpdir(), 'tsbox-cli-'))
+after(() => rmSync(dir, { recursive: true }))
+writeFileSync(join(dir, 'vars'), '# comment\nA=1\n\n  B=two words\nC\nD=\n')
+
+const plain: Omit<RunRequest, 'signal'> = {
+  image: 'i',
+  command: [],
+  entrypoint: undefined,
+  name: undefined,
+  remove: false,
+  interactive: false,
+  tty: false,
+  env: [],
+  volumes: [],
+  workdir: undefined,
+  user: undefined,
+  network: 'host',
+  hostname: undefined,
+  userns: 'auto',
+}
+
+const requests: [argv: string[], changed: Partial<RunRequest>][] = [
+  [['i'], {}],
+  [['--rm', 'i', 'sh', '-c', 'x'], { remove: true, command: ['sh', '-c', 'x'] }],
+  [['i', '--rm', '-it', '--help'], { command: ['--rm', '-it', '--help'] }],
+  [['--', 'i', '-x'], { command: ['-x'] }],
+  [['i', '--', 'x'], { command: ['--', 'x'] }],
+  [['i', 'x', '007', '"q"'], { command: ['x', '007', '"q"'] }],
+  [['-i', '--name', 'n', 'i'], { interactive: true, name: 'n' }],
+  [['-it', 'i'], { interactive: true, tty: true }],
+  [['-ti=false', 'i'], { tty: true }],
+  [['-e', 'K', '-eA=B', '--env', 'C=D=E', '--env=F=', 'i'], { env: ['K', 'A=B', 'C=D=E', 'F='] }],
+  [['-e', '-X=1', 'i'], { env: ['-X=1'] }],
+  [['--env-file', 'vars', '-e', 'A=2', 'i'], { env: ['A=1', 'B=two words', 'C', 'D=', 'A=2'] }],
+  [['-v', '/a:/b:ro', '-v/c', '--volume=n:/d', 'i'], { volumes: ['/a:/b:ro', '/c', 'n:/d'] }],
+  [['-w/x', '-u', '1:2', '-h', 'box', 'i'], { workdir: '/x', user: '1:2', hostname: 'box' }],
+  [['--entrypoint', '', 'i'], { entrypoint: '' }],
+  [
+    ['--entrypoint=/x', '--network=none', '--userns', 'single', 'i'],
+    { entrypoint: '/x', network: 'none', userns: 'single' },
+  ],
+  [['-d=false', '--privileged=false', '--pull=never', '--init', 'i'], {}],
+]
+
+for (const [argv, changed] of requests) {
+  test(`tsbox run ${argv.join(' ')} asks the engine for what it says`, async () => {
+    const { calls, status, stderr } = await runCli(['run', ...argv], {}, { cwd: dir, terminal: { stdin: true } })
+    assert.equal(stderr, '')
+    assert.equal(status, 0)
+    const { signal, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
+    assert.ok(signal instanceof AbortSignal)
+    assert.deepEqual(request, { ...plain, ...changed })
+  })
+}
+
+const refused: [argv: string[], status: number, message: RegExp][] = [
+  [[], 1, /'tsbox run' requires at least 1 argument/],
+  [['--nope', 'i'], 125, /unknown flag: --nope[\s\S]*Run 'tsbox run --help'/],
+  [['-d', 'i'], 125, /cannot honour --detach: /],
+  [['-itd', 'i'], 125, /cannot honour --detach: /],
+  [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
+  [['--memory=1g', 'i'], 125, /cannot honour --memory: /],
+  [['--pull', 'always', 'i'], 125, /cannot honour --pull=always/],
+  [['--network', 'bridge', 'i'], 125, /cannot honour --network=bridge/],
+  [['-e', '=x', 'i'], 125, /invalid environment variable: "=x"/],
+  [['-it', 'i'], 1, /the input device is not a TTY/],
+  [['--env-file', 'missing', 'i'], 125, /cannot read variables from/],
+]
+
+for (const [argv, status, message] of refused) {
+  test(`tsbox run ${argv.join(' ')} exits with ${status}`, async () => {
+    const outcome = await runCli(['run', ...argv], {}, { cwd: dir })
+    assert.match(outcome.stderr, message)
+    assert.equal(outcome.status, status)
+    assert.deepEqual(outcome.calls, [])
+  })
+}
+
+test('tsbox run exits as the program does', async () => {
+  assert.equal((await runCli(['run', 'i'], { run: async () => ({ exitCode: 42 }) })).status, 42)
+})
+
+const failures: [thrown: unknown, status: number][] = [
+  [new TsboxError('E_IMAGE_NOT_FOUND', 'find image: not in the store: "i"'), 125],
+  [new TsboxError('E_NOT_FOUND', 'start program: not found: "x"', { exitCode: 127 }), 127],
+  [new TsboxError('E_NOT_EXECUTABLE', 'start program: not executable: "x"', { exitCode: 126 }), 126],
+  [new TypeError('oops'), 125],
+]
+
+for (const [thrown, status] of failures) {
+  test(`tsbox run exits with ${status} after ${thrown}`, async () => {
+    const run = async () => {
+      throw thrown
+    }
+    assert.equal((await runCli(['run', 'i'], { run })).status, status)
+  })
+}
+
+test('parseEnvFile() tells the line that is wrong', () => {
+  assert.deepEqual(parseEnvFile('A=1\r\n#x\n', 'f'), ['A=1'])
+  for (const text of ['A=1\n=x\n', 'A=1\nA B=1\n']) {
+    assert.throws(
+      () => parseEnvFile(text, 'f'),
+      (err: TsboxError) => err.location?.line === 2 && err.exitCode === 125,
+    )
+  }
+})
