@@ -209,7 +209,10 @@ function dispatchWorkdir(path: string, state: StageState, ctx: DispatchContext):
   const { config } = state
   const dir = path.startsWith('/') ? cleanPath(path) : joinPath('/', config.WorkingDir ?? '', path)
   config.WorkingDir = dir
-  if (dir === '/') return state.record(`WORKDIR ${dir}`)
+  if (dir === '/') {
+    state.record(`WORKDIR ${dir}`)
+    return
+  }
   const op: Op = { kind: 'mkdir', path: dir, user: config.User ?? '' }
   state.vertex = ctx.vertex(op, [state.vertex], `WORKDIR ${path}`)
   state.record(`WORKDIR ${dir}`, state.vertex)

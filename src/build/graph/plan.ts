@@ -146,7 +146,7 @@ class Planner {
 
   async #dispatch(i: StageInstruction, state: StageState, name: (text: string) => string): Promise<void> {
     const env = (key: string) => state.env.get(key)
-    const { escape } = this.#file
+    const options = { escape: this.#file.escape }
     const context: DispatchContext = {
       options: this.#options,
       metaArgs: this.#metaArgs,
@@ -158,9 +158,9 @@ class Planner {
         location: locationOf(this.#file, i.location),
         noCache: this.#options.noCache,
       }),
-      expand: (word) => expandWord(word, env, { escape }),
+      expand: (word) => expandWord(word, env, options),
     }
-    await dispatch(expandInstruction(i, env, { escape }), state, context)
+    await dispatch(expandInstruction(i, env, options), state, context)
   }
 
   #nameBase(state: StageState, name: (text: string) => string): void {
