@@ -161,8 +161,14 @@ function isMusl(interpreter: string): boolean {
 }
 
 function isExecutableFile(path: string): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat?.isFile() === true && (stat.mode & 0o111) !== 0
+  try {
+    const stat = statSync(path)
+    return stat.isFile() && (stat.mode & 0o111) !== 0
+  } catch (err) {
+    // A PATH may name folders that are files, or that belong to somebody else.
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoCode(err) ?? '')) return false
+    throw err
+  }
 }
 
 function realpathIfThere(path: string): string {
