@@ -69,7 +69,7 @@ function translate(pattern: string): { regexp: string; kind: Kind } {
   return { regexp, kind }
 }
 
-/** A set as a regular expression's; the pattern was checked, so it is closed. */
+/** A set as a regular expression's. */
 function readSet(chars: string[], from: number): { regexp: string; end: number } {
   let i = from
   let out = '['
@@ -79,6 +79,7 @@ function readSet(chars: string[], from: number): { regexp: string; end: number }
     if (ch === '\\' && i < chars.length) out += inSet(chars[i++]!)
     else out += ch === '-' ? '-' : inSet(ch)
   }
+  if (i >= chars.length) throw new SyntaxError('set is not closed')
   return { regexp: `${out}]`, end: i + 1 }
 }
 

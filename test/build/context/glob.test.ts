@@ -48,6 +48,7 @@ const cases: [pattern: string, name: string, matches: boolean | undefined][] = [
   ['a[', 'ab', undefined],
   ['a[', 'x', undefined],
   ['a/b[', 'x', undefined],
+  ['x*[', 'y', false],
   ['*x', 'xxx', true],
   ['', '', true],
   ['', 'a', false],
