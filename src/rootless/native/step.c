@@ -225,8 +225,12 @@ static void hear_init(struct step *s, const struct frame *f)
 		s->ready = true;
 		forward(s->out, f);
 		break;
-	case FR_FILE:
 	case FR_STARTED:
+		if (s->relay)
+			relay_transparent(s->relay, true);
+		forward(s->out, f);
+		break;
+	case FR_FILE:
 		forward(s->out, f);
 		break;
 	case FR_CREATED: {
@@ -326,8 +330,10 @@ static void drain(struct step *s)
 				close_stream(s, i);
 		}
 	close_stream(s, 0);
-	if (s->relay)
+	if (s->relay) {
 		relay_drain(s->relay);
+		relay_transparent(s->relay, false);
+	}
 }
 
 /* Takes away a mount point that nobody used for anything else, and gives its parent the times back. */

@@ -82,11 +82,16 @@ int fd_receive(int socket);
 struct relay {
 	int master;
 	bool reads_input;
+	/* Our terminal's output flags before it became transparent. */
+	bool transparent;
+	unsigned saved_flags;
 	struct {
 		uint8_t data[16384];
 		size_t start, end;
 	} in, out;
 };
+/* The payload's terminal makes ends of lines already: while it runs, ours shall not do so again. */
+void relay_transparent(struct relay *r, bool on);
 /* Fills three entries; fd is -1 where nothing is wanted. */
 void relay_poll(const struct relay *r, struct pollfd set[3]);
 void relay_move(struct relay *r, const struct pollfd set[3]);

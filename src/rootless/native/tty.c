@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -80,6 +81,21 @@ int fd_receive(int socket)
 		return -1;
 	memcpy(&fd, CMSG_DATA(header), sizeof fd);
 	return fd;
+}
+
+void relay_transparent(struct relay *r, bool on)
+{
+	struct termios t;
+
+	if (on == r->transparent || tcgetattr(1, &t) < 0)
+		return;
+	/* Changing it from the background would stop us (termios(3)). */
+	signal(SIGTTOU, SIG_IGN);
+	if (on)
+		r->saved_flags = t.c_oflag;
+	t.c_oflag = on ? t.c_oflag & ~(tcflag_t)OPOST : r->saved_flags;
+	r->transparent = tcsetattr(1, TCSADRAIN, &t) == 0 && on;
+	signal(SIGTTOU, SIG_DFL);
 }
 
 void relay_poll(const struct relay *r, struct pollfd set[3])
