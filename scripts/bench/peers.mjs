@@ -1,6 +1,6 @@
 // The peers that are installed and work for this user, each with storage of its own that is removed afterwards.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Runs; undefined where it is not installed or fails. */
@@ -15,43 +15,40 @@ function probe(command, options = {}) {
 
 const lastLine = (text) => (text ?? '').trim().split('\n').at(-1)
 
-/** Podman and Buildah share options and storage; the first driver with which a container runs is taken. */
+/** Podman and Buildah share options and storage; the first driver with which a step runs is taken. */
 function containersTool(name, dir, archive) {
   const version = probe([name, '--version'])
   if (!version) return { name, missing: 'not installed' }
-  const runtime = name === 'podman' && probe(['runc', '--version']) ? ['--runtime', 'runc'] : []
   const failures = []
   for (const driver of ['overlay', 'vfs']) {
-    const home = join(dir, name, driver)
-    mkdirSync(home, { recursive: true })
-    const global = [
-      name,
-      ...runtime,
-      '--root',
-      join(home, 'root'),
-      '--runroot',
-      join(home, 'run'),
-      '--storage-driver',
-      driver,
-    ]
-    const loaded = spawnSync(global[0], [...global.slice(1), ...loadCommand(name, archive)], { encoding: 'utf8' })
-    if (loaded.status !== 0) failures.push(`${driver}: ${lastLine(loaded.stderr)}`)
-    else {
-      const image = loaded.stdout.trim().split(/\s+/).at(-1)
-      const tested = spawnSync(global[0], [...global.slice(1), ...testCommand(name, image)], { encoding: 'utf8' })
-      if (name === 'buildah' || tested.status === 0) return { name, version, driver, global, image, home }
-      failures.push(`${driver}: ${lastLine(tested.stderr)}`)
-    }
+    const peer = { name, version, driver, home: join(dir, name, driver) }
+    mkdirSync(peer.home, { recursive: true })
+    const storage = ['--root', join(peer.home, 'root'), '--runroot', join(peer.home, 'run'), '--storage-driver', driver]
+    peer.runtime = probe(['runc', '--version']) ? ['--runtime', 'runc'] : []
+    peer.global = [name, ...(name === 'podman' ? peer.runtime : []), ...storage]
+    const failed = tryPeer(peer, archive)
+    if (!failed) return peer
+    failures.push(`${driver}: ${failed}`)
+    removeStorage(peer)
   }
   return { name, version, missing: failures.join('; ') }
 }
 
-function loadCommand(name, archive) {
-  return name === 'podman' ? ['load', '-q', '-i', archive] : ['pull', '-q', `docker-archive:${archive}`]
-}
-
-function testCommand(name, image) {
-  return name === 'podman' ? ['run', '--rm', '--network', 'none', image, 'true'] : ['images', '-q']
+/** Loads the base and runs a step on it. @returns what went wrong */
+function tryPeer(peer, archive) {
+  const run = (...args) => spawnSync(peer.global[0], [...peer.global.slice(1), ...args], { encoding: 'utf8' })
+  const loaded = run(
+    ...(peer.name === 'podman' ? ['load', '-q', '-i', archive] : ['pull', '-q', `docker-archive:${archive}`]),
+  )
+  if (loaded.status !== 0) return lastLine(loaded.stderr)
+  peer.image = loaded.stdout.trim().split(/\s+/).at(-1)
+  writeFileSync(join(peer.home, 'Dockerfile'), 'ARG BASE\nFROM ${BASE}\nRUN true\n')
+  const command = buildWith(peer, peer.home, { cache: false })
+  const built = spawnSync(command[0], command.slice(1), { encoding: 'utf8' })
+  if (built.status !== 0) return lastLine(built.stderr)
+  if (peer.name !== 'podman') return undefined
+  const ran = run('run', '--rm', '--network', 'none', peer.image, 'true')
+  return ran.status === 0 ? undefined : lastLine(ran.stderr)
 }
 
 /** Docker where its daemon answers. */
@@ -88,21 +85,25 @@ export function findPeers(dir, archive) {
   return Object.fromEntries(peers.map((peer) => [peer.name, peer]))
 }
 
-/** Their storage may hold files of mapped ids, which only they can remove. */
+/** Storage may hold files of mapped ids, which only the peer can remove, and a mount of itself. */
+function removeStorage({ name, global, home }) {
+  probe([...global, ...(name === 'podman' ? ['system', 'reset', '-f'] : ['rmi', '-a', '-f'])])
+  probe(['umount', join(home, 'root', 'overlay')])
+}
+
+/** Removes everything that was measured with. */
 export function removePeers(peers, dir) {
-  for (const { name, global, home, missing } of Object.values(peers)) {
-    if (missing || !home) continue
-    probe([...global, ...(name === 'podman' ? ['system', 'reset', '-f'] : ['rmi', '-a', '-f'])])
-  }
-  const left = join(dir)
-  rmSync(left, { recursive: true, force: true })
-  if (existsSync(left)) throw new Error(`could not remove ${left}`)
+  for (const peer of Object.values(peers)) if (peer.home) removeStorage(peer)
+  // What is left belongs to mapped ids: only their owner's namespace may remove it.
+  if (probe(['rm', '-rf', dir]) === undefined) probe(['podman', 'unshare', 'rm', '-rf', dir])
+  if (existsSync(dir)) throw new Error(`could not remove ${dir}`)
 }
 
 /** The command that builds a folder with a peer. */
 export function buildWith(peer, context, { cache = true, jobs } = {}) {
   const parallel = jobs && peer.name !== 'docker' ? ['--jobs', String(jobs)] : []
   const base = ['--build-arg', `BASE=${peer.image}`, ...(cache ? [] : ['--no-cache']), ...parallel, '-q', context]
-  if (peer.name === 'buildah') return [...peer.global, 'build', '--layers', '--network', 'none', ...base]
+  if (peer.name === 'buildah')
+    return [...peer.global, 'build', '--layers', ...peer.runtime, '--network', 'none', ...base]
   return [...peer.global, 'build', '--network', 'none', ...base]
 }
