@@ -1,7 +1,7 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Extract } from 'tar-stream'
+import { type Extract, extract as extractTar } from 'tar-stream'
 import { TsboxError } from '../../base/error.js'
 import { dirName } from '../../base/path.js'
 import { safePath } from '../../layer/tar-entry.js'
@@ -17,7 +17,8 @@ const MAX_LINKS = 16
 
 /** A file of an archive, hashed and on the store's disk, not yet published. */
 export interface StagedFile extends StoredBlob {
-  path: string
+  /** Where its content is now. */
+  readonly path: string
   /** Makes it a blob of the store. Idempotent. */
   publish(): StoredBlob
 }
@@ -39,8 +40,7 @@ export async function readArchive(
   blobs: BlobStore,
   lease: Lease,
 ): Promise<ArchiveFiles> {
-  const tar = await import('tar-stream')
-  const extract = tar.extract()
+  const extract = extractTar()
   const files = new StagedFiles(blobs, lease)
   const fed = pipeline(Readable.from(decompress(chunks), { objectMode: false }), extract).catch((err: unknown) => err)
   try {
@@ -48,7 +48,8 @@ export async function readArchive(
     return files
   } catch (err) {
     files.close()
-    throw invalidArchive((await fed) ?? err)
+    // Our own refusal closes the stream, whose error is then only that; a fault of the source shows as that one's.
+    throw invalidArchive(err instanceof TsboxError ? err : ((await fed) ?? err))
   }
 }
 
@@ -101,7 +102,7 @@ class StagedFiles implements ArchiveFiles {
     const writer = this.#blobs.writer(this.#lease)
     this.#writers.push(writer)
     for await (const chunk of content) writer.write(chunk)
-    this.#files.set(path, stagedFile(writer))
+    this.#files.set(path, stagedFile(this.#blobs, writer))
     this.#links.delete(path)
   }
 
@@ -141,13 +142,15 @@ export function readFolder(dir: string, blobs: BlobStore, lease: Lease): Archive
   }
 }
 
-function stagedFile(writer: BlobWriter): StagedFile {
+function stagedFile(blobs: BlobStore, writer: BlobWriter): StagedFile {
   const { digest, sizeBytes } = writer.end()
   let published: StoredBlob | undefined
   return {
     digest,
     sizeBytes,
-    path: writer.tempPath,
+    get path() {
+      return published ? blobs.path(digest) : writer.tempPath
+    },
     publish() {
       published ??= writer.commit()
       return published

@@ -1,4 +1,4 @@
-import type { Pack } from 'tar-stream'
+import { type Pack, pack as packTar } from 'tar-stream'
 import { compareNames } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
 import {
@@ -37,8 +37,7 @@ export async function saveImages(
   write: (chunk: Uint8Array) => Promise<void> | void,
 ): Promise<void> {
   const wanted = collectImages(deps, references)
-  const tar = await import('tar-stream')
-  const pack = tar.pack()
+  const pack = packTar()
   const filled = fill(deps, pack, wanted).then(
     () => pack.finalize(),
     (err: unknown) => pack.destroy(err as Error),
@@ -169,9 +168,7 @@ async function addStream(pack: Pack, name: string, size: number, chunks: AsyncIt
       }
       entry.end(null)
     }
-    feed().catch((err: unknown) => {
-      entry.destroy(err as Error)
-      reject(err)
-    })
+    entry.on('error', reject)
+    feed().catch(reject)
   })
 }

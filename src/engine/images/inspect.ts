@@ -4,11 +4,11 @@ import { parseNamed } from '../../oci/reference.js'
 import type { ImageInspect } from '../api.js'
 import type { ImageDeps } from './node-images.js'
 import { imageSize, layerSizes } from './size.js'
-import { openImage } from './stored-image.js'
+import { findImage, readImage } from './stored-image.js'
 
 /** @throws TsboxError E_IMAGE_NOT_FOUND */
 export function inspectImage(deps: ImageDeps, reference: string): ImageInspect {
-  const image = openImage(deps.store, deps.lease, reference)
+  const image = readImage(deps.store, undefined, findImage(deps.store, reference))
   const { config } = image
   const records = deps.store.images.list().filter((r) => r.config === image.configDigest && r.name !== undefined)
   const names = records.map((r) => ({ name: parseNamed(r.name!), digest: r.manifest.digest }))
@@ -31,7 +31,7 @@ export function inspectImage(deps: ImageDeps, reference: string): ImageInspect {
 
 /** Newest first; the top line has the image's id, the others docker's `<missing>`. @throws TsboxError E_IMAGE_NOT_FOUND */
 export function imageHistory(deps: ImageDeps, reference: string): (HistoryEntry & { id: string; sizeBytes: number })[] {
-  const image = openImage(deps.store, deps.lease, reference)
+  const image = readImage(deps.store, undefined, findImage(deps.store, reference))
   const sizes = layerSizes(deps.store, image)
   const sizeOf = new Map(image.config.rootfs.diff_ids.map((id, i) => [id, sizes[i] ?? 0]))
   const lines = historyLines(image.config).reverse()
