@@ -15,7 +15,7 @@
 static void another_root(void) {
     struct stat st;
     CHECK(mkdir("r", 0755) == 0 && mkdir("r/etc", 0755) == 0 && mkdir("r/proc", 0755) == 0);
-    CHECK(symlink("/etc", "r/link") == 0);
+    CHECK(symlink("/etc", "r/link") == 0 && chmod("r", 0777) == 0);
     int outside = open(".", O_RDONLY | O_DIRECTORY);
     pid_t pid = fork();
     if (pid == 0) {
@@ -24,8 +24,7 @@ static void another_root(void) {
         CHECK(chown("/link/f", 5, 6) == 0); /* an absolute link, inside */
         CHECK(owned("/etc/f", 5, 6) && owned("f", 5, 6) && owned("../etc/f", 5, 6) && owned("/../etc/f", 5, 6));
         CHECK(fstatat(outside, "r/etc/f", &st, 0) == 0 && st.st_uid == 5);
-        CHECK(setresuid(7, 7, 7) == 0 && close(open("/g", O_CREAT | O_WRONLY, 0644)) == 0 && owned("g/../../g", 7, 0) == 0);
-        CHECK(owned("/g", 7, 0));
+        CHECK(setresuid(7, 7, 7) == 0 && close(open("/g", O_CREAT | O_WRONLY, 0644)) == 0 && owned("/g", 7, 0));
         _exit(0);
     }
     CHECK(probe_wait(pid) == 0);

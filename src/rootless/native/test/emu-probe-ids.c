@@ -260,7 +260,8 @@ static void peers_are_told_apart(void) {
     struct ucred peer;
     socklen_t size = sizeof peer;
     int server = socket(AF_UNIX, SOCK_STREAM, 0);
-    CHECK(server >= 0 && bind(server, (void *)&address, sizeof address) == 0 && listen(server, 1) == 0);
+    CHECK(server >= 0 && bind(server, (void *)&address, sizeof address) == 0);
+    CHECK(chmod("s", 0777) == 0 && listen(server, 1) == 0);
     pid_t pid = fork();
     if (pid == 0) {
         int client = socket(AF_UNIX, SOCK_STREAM, 0);

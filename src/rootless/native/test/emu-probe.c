@@ -1,7 +1,7 @@
 /*
  * What a program may expect of the emulation, asked from inside: runs under
  * emu-run, each case in a process of its own that starts as root in a fresh
- * directory. Prints "ok CASE" or "not ok CASE: LINE: EXPRESSION (errno)".
+ * directory. Most cases hold for real root as well. Prints "ok CASE" or "not ok CASE: LINE: EXPRESSION (errno)".
  *
  *   emu-probe [CASE…]    in emu-probe-cases-*.c
  *   emu-probe --ids      prints "RUID EUID RGID EGID"
@@ -50,7 +50,7 @@ bool owned(const char *path, uid_t uid, gid_t gid) {
     struct stat st;
     if (lstat(path, &st) == 0 && st.st_uid == uid && st.st_gid == gid)
         return true;
-    printf("# %s: %s is %u:%u, not %u:%u\n", case_name, path, st.st_uid, st.st_gid, uid, gid);
+    printf("# %s: %.80s is %u:%u, not %u:%u\n", case_name, path, st.st_uid, st.st_gid, uid, gid);
     return false;
 }
 
@@ -62,7 +62,7 @@ static int run(const struct probe_case *c, int number) {
     if (pid == 0) {
         case_name = c->name;
         umask(022);
-        if (mkdir(dir, 0755) < 0 || chdir(dir) < 0)
+        if (mkdir(dir, 0755) < 0 || chmod(dir, 0777) < 0 || chdir(dir) < 0)
             probe_fail(__LINE__, dir);
         c->body();
         printf("ok %s\n", c->name);

@@ -2,11 +2,12 @@
  * Run a command in a root directory under the emulation: what the agent and
  * init do, in the fewest lines, for the emulation's own tests.
  *
- *   emu-run [-u UID] [-g GID] [-G GID]… [-s] [-n] [-p] [-L OWNERS]… [-U DIR] ROOT COMMAND…
+ *   emu-run [-u UID] [-g GID] [-G GID]… [-s] [-n] [-p] [-b PATH]… [-L OWNERS]… [-U DIR] ROOT COMMAND…
  *
  * -U DIR: overlay DIR/upper on ROOT, owners to DIR/owners. -L: a lower owners
  * file, topmost first. -s: stat unanswered. -n: no set-id exec. -p: bind the
- * host's /proc in place of an own one (as where /proc is masked).
+ * host's /proc in place of an own one (as where /proc is masked). -b PATH: bind
+ * the host's PATH there, where ROOT has a directory for it.
  * The exit code is the command's, 128+n for a signal, 125 for our own failures.
  */
 #define _GNU_SOURCE
@@ -36,7 +37,8 @@ struct options {
     struct emu_config config;
     gid_t groups[LIST_MAX];
     int lower[LIST_MAX];
-    const char *dir, *root;
+    const char *dir, *root, *binds[LIST_MAX];
+    size_t bind_count;
     bool host_proc;
     char **command;
 };
@@ -54,7 +56,7 @@ static void die(const char *format, ...) {
 static void parse(struct options *o, int argc, char **argv) {
     char path[4096];
     o->config.upper_fd = o->config.owners_fd = -1;
-    for (int opt; (opt = getopt(argc, argv, "+u:g:G:snpL:U:")) != -1;) {
+    for (int opt; (opt = getopt(argc, argv, "+u:g:G:snpb:L:U:")) != -1;) {
         switch (opt) {
         case 'u': o->config.uid = (uid_t)atoi(optarg); break;
         case 'g': o->config.gid = (gid_t)atoi(optarg); break;
@@ -62,6 +64,7 @@ static void parse(struct options *o, int argc, char **argv) {
         case 's': o->config.flags |= EMU_NO_STAT; break;
         case 'n': o->config.flags |= EMU_NO_SETID_EXEC; break;
         case 'p': o->host_proc = true; break;
+        case 'b': o->binds[o->bind_count++] = optarg; break;
         case 'L':
             if ((o->lower[o->config.lower_count++] = open(optarg, O_RDONLY | O_CLOEXEC)) < 0)
                 die("open %s", optarg);
@@ -125,6 +128,8 @@ static void make_root(const struct options *o) {
             die("overlay %s", text);
     } else
         bind(merged, merged, "");
+    for (size_t i = 0; i < o->bind_count; i++)
+        bind(o->binds[i], merged, o->binds[i]);
     /* Before the pivot: a new procfs is allowed only where an old one is seen in full. */
     snprintf(path, sizeof path, "%s/proc", merged);
     if (o->host_proc)
