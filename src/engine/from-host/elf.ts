@@ -23,7 +23,8 @@ const DT_STRTAB = 5
 const DT_STRSZ = 10
 const DT_RPATH = 15
 const DT_RUNPATH = 29
-const MAX_STRINGS = 16 << 20
+/** More than any table of a real file. */
+const MAX_TABLE_BYTES = 16 << 20
 
 interface Segment {
   type: number
@@ -119,7 +120,6 @@ class ElfReader {
     const address = value(DT_STRTAB)
     const size = value(DT_STRSZ) ?? 0
     if (address === undefined) return { all: () => [] }
-    if (size > MAX_STRINGS) throw this.#invalid()
     const strings = this.#bytes(this.#offsetOf(address, segments), size)
     return { all: (tag) => entries.filter(([t]) => t === tag).map(([, at]) => cString(strings, at)) }
   }
@@ -132,6 +132,7 @@ class ElfReader {
   }
 
   #bytes(offset: number, size: number): DataView {
+    if (!Number.isSafeInteger(offset) || size > MAX_TABLE_BYTES) throw this.#invalid()
     const bytes = new Uint8Array(size)
     if (this.#read(bytes, offset) < size) throw this.#invalid()
     return new DataView(bytes.buffer)
