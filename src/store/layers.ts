@@ -6,9 +6,7 @@ import { scanTar } from '../layer/tar-reader.js'
 import { decodeToc, encodeToc, readTocHeader, recordToc, TOC_HEADER_BYTES, type Toc, TocBuilder } from '../layer/toc.js'
 import { type DiffID, diffIDOfTar, digestHex } from '../oci/digest.js'
 import { MEDIA } from '../oci/media-type.js'
-import { readChunks } from '../util/read-chunks.js'
 import type { BlobStore, BlobWriter } from './blobs.js'
-import { decompress } from './decompress.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
 
@@ -59,6 +57,11 @@ export class LayerStore {
     if (toc) return toc
     const blob = this.blob(diffID)
     if (!blob) return undefined
+    // Loaded only here: unpacking brings modules that most commands never need, and start-up counts.
+    const [{ decompress }, { readChunks }] = await Promise.all([
+      import('./decompress.js'),
+      import('../util/read-chunks.js'),
+    ])
     const builder = new TocBuilder()
     const parser = new TarParser({ entry: (e, p) => builder.entry(e, p) })
     let size = 0

@@ -122,7 +122,12 @@ function encodeSums(rows: ReadonlyMap<string, Row>): Uint8Array {
   const numbers = new Float64Array(n * ROW_DOUBLES)
   let i = 0
   for (const row of rows.values()) {
-    numbers.set([row.dev, row.ino, row.size, row.mtimeMs, row.ctimeMs], i * ROW_DOUBLES)
+    const at = i * ROW_DOUBLES
+    numbers[at] = row.dev
+    numbers[at + 1] = row.ino
+    numbers[at + 2] = row.size
+    numbers[at + 3] = row.mtimeMs
+    numbers[at + 4] = row.ctimeMs
     out.write(row.hex, sumsAt + i * SUM_BYTES, 'hex')
     i++
   }

@@ -21,10 +21,14 @@ export function putLayer(
   entries: readonly SimpleEntry[],
 ): { diffID: string; sizeBytes: number } {
   const writer = store.layers.writer(lease)
-  for (const e of entries) {
-    const { entry, bytes } = simpleEntry(e)
-    writer.entry(entry)
-    if (bytes.length) writer.data(bytes)
+  try {
+    for (const e of entries) {
+      const { entry, bytes } = simpleEntry(e)
+      writer.entry(entry)
+      if (bytes.length) writer.data(bytes)
+    }
+    return writer.finish()
+  } finally {
+    writer.abort()
   }
-  return writer.finish()
 }
