@@ -66,8 +66,11 @@ export interface LayerService {
   /** Merged view of a stack, base first. */
   tree(layers: readonly Layer[]): Promise<FileTree>
   writer(): LayerWriter
-  /** An archive (tar, compressed or not) becomes a layer; undefined when it is none. */
-  importArchive(content: AsyncIterable<Uint8Array>): Promise<Layer | undefined>
+  /**
+   * An archive (tar, compressed or not) is kept as a layer, in which every content is found under the path that its
+   * entry has; undefined when it is no archive. `entries` are in the archive's order.
+   */
+  importArchive(content: AsyncIterable<Uint8Array>): Promise<{ layer: Layer; entries: Entry[] } | undefined>
   /** True while the layer can still be used (garbage collection may have taken it); keeps it for this build. */
   keep(layer: Layer): boolean
   /** Digest and size in bytes of the layer's tar with times clamped to `epoch` (seconds), computing it where unknown. */

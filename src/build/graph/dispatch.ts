@@ -1,5 +1,5 @@
 import { TsboxError } from '../../base/error.js'
-import { cleanKeepSlash, cleanPath, joinPath } from '../../base/path.js'
+import { cleanKeepSlash } from '../../base/path.js'
 import type {
   AddInstruction,
   CommandForm,
@@ -207,7 +207,8 @@ function dispatchEntrypoint(command: CommandForm, state: StageState): void {
 
 function dispatchWorkdir(path: string, state: StageState, ctx: DispatchContext): void {
   const { config } = state
-  const dir = path.startsWith('/') ? cleanPath(path) : joinPath('/', config.WorkingDir ?? '', path)
+  // As in BuildKit, a trailing slash stays in the image's configuration.
+  const dir = cleanKeepSlash(path.startsWith('/') ? path : `${config.WorkingDir ?? ''}/${path}`)
   config.WorkingDir = dir
   if (dir === '/') {
     state.record(`WORKDIR ${dir}`)

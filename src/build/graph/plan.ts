@@ -1,4 +1,5 @@
 import { TsboxError, withLocation } from '../../base/error.js'
+import { platformOf } from '../../oci/image-config.js'
 import type { Platform } from '../../oci/platform.js'
 import { formatPlatform, parsePlatform } from '../../oci/platform.js'
 import { expandInstruction } from '../dockerfile/expand-instruction.js'
@@ -192,7 +193,9 @@ class Planner {
     const reference = replaced?.kind === 'image' ? replaced.reference : base
     const vertex = await this.#image(reference, platform)
     const image = vertex.op.kind === 'image' ? vertex.op.image : undefined
-    return StageState.fromImage(vertex, platform, image?.config)
+    // An image of another platform than the one asked for says so itself.
+    const own = image ? platformOf(image.config) : platform
+    return StageState.fromImage(vertex, own, image?.config)
   }
 
   #refuseLaterStage(base: string, index: number): void {

@@ -12,8 +12,6 @@ export interface CopyStyle {
   mode?: ((mode: number, isDir: boolean) => number) | undefined
   /** Which paths below the source are taken; undefined: all. */
   select?: Select | undefined
-  /** An archive is laid over what is there: a file may take a directory's place and the other way round. */
-  replace?: boolean | undefined
   /** Owner of directories that the copy makes on its way. */
   parentOwner: Owner
 }
@@ -104,17 +102,15 @@ class TreeCopier {
 
   #copyDir(from: Entry, target: string, overwrite: boolean): void {
     const there = this.#draft.lstat(target)
-    if (there && there.type !== 'dir' && this.#style.replace) this.#draft.drop(target)
-    else this.#expectDir(target)
+    this.#expectDir(target)
     if (there && !overwrite) return
     this.#draft.put({ entry: { ...this.#restyled(from), path: target, type: 'dir', size: 0 } })
   }
 
   #copyLeaf(from: Entry, real: string, target: string): void {
     this.#makePending()
-    const isDir = this.#draft.lstat(target)?.type === 'dir'
-    if (isDir && this.#style.replace) this.#draft.drop(target)
-    else if (isDir) throw new TsboxError('E_IS_A_DIRECTORY', `copy file: the destination is a directory "/${target}"`)
+    if (this.#draft.lstat(target)?.type === 'dir')
+      throw new TsboxError('E_IS_A_DIRECTORY', `copy file: the destination is a directory "/${target}"`)
     const entry: Entry = { ...this.#restyled(from), path: target }
     if (from.type === 'file') this.#draft.put({ entry, content: { tree: this.#tree, path: real } })
     else this.#draft.put({ entry })

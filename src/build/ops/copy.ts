@@ -8,6 +8,7 @@ import { type CopyStyle, draftCopy, notFound, type Select } from './copy-tree.js
 import { LayerDraft, type Owner } from './draft.js'
 import { parseOwner } from './owner.js'
 import { resolveInTree } from './resolve.js'
+import { draftArchive } from './unpack.js'
 import { expandWildcards, hasWildcard } from './wildcard.js'
 import { writeLayer } from './write-layer.js'
 
@@ -26,9 +27,10 @@ export async function copyLayer(
   root: FileTree,
   trees: readonly FileTree[],
   reuse: boolean,
+  warn: (text: string) => void = () => {},
 ): Promise<{ layer: Layer; contentHash: string }> {
   const draft = new LayerDraft(op.link ? EMPTY : root, host.now())
-  const owner = op.chown === undefined ? undefined : await parseOwner(op.chown, root)
+  const owner = op.chown === undefined ? undefined : await parseOwner(op.chown, root, warn)
   const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
   const style: CopyStyle = { owner, mode: chmod, parentOwner: owner ?? ROOT }
   for (const source of op.sources) {
@@ -94,17 +96,16 @@ async function unpackInto(
   real: string,
   style: CopyStyle,
 ): Promise<boolean> {
-  const layer = await host.layers.importArchive(tree.stream(real))
-  if (!layer) return false
-  const unpacked = await host.layers.tree([layer])
-  const dest = op.dest.endsWith('/') ? op.dest : `${op.dest}/`
-  draftCopy(draft, unpacked, '', '', dest, { parentOwner: style.parentOwner, replace: true })
+  const archive = await host.layers.importArchive(tree.stream(real))
+  if (!archive) return false
+  const contents = await host.layers.tree([archive.layer])
+  draftArchive(draft, archive.entries, contents, draft.resolve(op.dest), style.parentOwner)
   return true
 }
 
 /** `--parents`: the path below `/./`, or below the root, is kept. */
 function copyParents(draft: LayerDraft, op: CopyOp, tree: FileTree, path: string, style: CopyStyle): void {
-  const rooted = path.startsWith('/') ? path : `/${path}`
+  const rooted = `/${path.replace(/^(\.?\/)+/, '')}`
   const pivot = rooted.indexOf('/./')
   const base = pivot < 0 ? '' : rooted.slice(1, pivot)
   const pattern = pivot < 0 ? rooted.slice(1) : rooted.slice(pivot + 3)

@@ -188,7 +188,7 @@ export class Solver {
       const layer = await this.#limit(() => {
         this.#options.signal.throwIfAborted()
         output.started()
-        if (v.op.kind === 'mkdir') return mkdirLayer(this.#host, v.op, trees)
+        if (v.op.kind === 'mkdir') return mkdirLayer(this.#host, v.op, trees, warnOn(output))
         if (v.op.kind !== 'run') throw new Error(`no key for ${v.op.kind}`)
         const layers = inputs.map((i) => i.layers)
         return runLayer(this.#host, v, v.op, {
@@ -225,7 +225,7 @@ export class Solver {
     if (late) return late
     return this.#progress.during(v, async (output) => {
       output.started()
-      const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, !v.noCache)
+      const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, !v.noCache, warnOn(output))
       const key = hashOf(this.#host.sha256, { copy: contentHash, base: baseKey })
       const before = v.noCache ? undefined : this.#cached(v, key)
       if (before) output.cached()
@@ -289,6 +289,10 @@ export class Solver {
     this.created.set(v, created)
     this.ownLayers.set(v, layer)
   }
+}
+
+function warnOn(output: { stderr(chunk: Uint8Array): void }): (text: string) => void {
+  return (text) => output.stderr(new TextEncoder().encode(`warning: ${text}`))
 }
 
 async function all(vertices: readonly Vertex[], test: (v: Vertex) => Promise<boolean>): Promise<boolean> {

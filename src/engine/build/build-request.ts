@@ -35,6 +35,17 @@ export function readDockerfile(request: BuildRequest): DockerfileSource {
   }
 }
 
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new TsboxError('E_CONTEXT_UNREADABLE', `failed to read ${what}: ${errnoCode(cause) ?? 'failed'}: "${path}"`, {
+      cause,
+      hint: `chmod u+r '${path}'`,
+    })
+  }
+}
+
 function defaultDockerfile(context: string): string {
   const path = join(context, 'Dockerfile')
   const lower = join(context, 'dockerfile')
@@ -51,7 +62,7 @@ export function ignorePatterns(request: BuildRequest): string[] {
   for (const path of [own, join(request.context, 'Dockerfile.dockerignore'), join(request.context, '.dockerignore')]) {
     if (path === undefined || !existsSync(path)) continue
     if (path.endsWith('Dockerfile.dockerignore') && request.file !== undefined && path !== own) continue
-    return parseIgnoreFile(readFileSync(path, 'utf8'))
+    return parseIgnoreFile(readText(path, '.dockerignore'))
   }
   return []
 }

@@ -19,7 +19,7 @@ export async function isTar(content: AsyncIterable<Uint8Array>): Promise<AsyncIt
     }
   } catch (err) {
     // Something that only begins like a compressed file is copied as it is; a packing we can't read is an error.
-    if (err instanceof TsboxError && err.code.includes('UNSUPPORTED')) throw err
+    if (err instanceof TsboxError && err.code === 'E_NO_UNPACKER') throw err
     return undefined
   }
   if (!hasTarHeader(head)) {
@@ -38,5 +38,5 @@ function hasTarHeader(block: Uint8Array): boolean {
   const stored = Number.parseInt(text.replace(/[\0 ]+$/, '').trim(), 8)
   let sum = 0
   for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : block[i]!
-  return sum === stored && block[0] !== 0
+  return sum === stored
 }

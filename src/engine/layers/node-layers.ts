@@ -3,7 +3,7 @@ import { TsboxError } from '../../base/error.js'
 import { canonicalJson } from '../../base/hash.js'
 import type { FileTree, Layer, LayerService, LayerWriter } from '../../build/seams.js'
 import { clampTimes } from '../../layer/clamp.js'
-import type { EntrySink, EntrySource } from '../../layer/entry.js'
+import type { Entry, EntrySink, EntrySource } from '../../layer/entry.js'
 import { TarEncoder } from '../../layer/tar-encoder.js'
 import { pipeEntries, readTar, readTarStream } from '../../layer/tar-reader.js'
 import { recordToc, TocBuilder } from '../../layer/toc.js'
@@ -12,7 +12,7 @@ import { nodeSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { isTar } from './archive-probe.js'
 import { StackTree } from './stack-tree.js'
-import { layerId, missing, snapshotDir, TocSource } from './toc-source.js'
+import { knownDiffID, layerId, missing, snapshotDir, TocSource } from './toc-source.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Layers in the store, each form made from the other when it is needed. */
@@ -40,13 +40,18 @@ export class NodeLayers implements LayerService {
     return this.#shop.store.keepLayer(layer, this.#shop.lease)
   }
 
-  async importArchive(content: AsyncIterable<Uint8Array>): Promise<Layer | undefined> {
+  async importArchive(content: AsyncIterable<Uint8Array>): Promise<{ layer: Layer; entries: Entry[] } | undefined> {
     const source = await isTar(content)
     if (!source) return undefined
     const writer = this.#shop.store.layers.writer(this.#shop.lease)
     try {
-      await pipeEntries(readTarStream(source, { whiteouts: false }), writer)
-      return await writer.commit()
+      const entries: Entry[] = []
+      const entry = (e: Entry) => {
+        entries.push(e)
+        writer.entry(e)
+      }
+      await pipeEntries(readTarStream(source, { whiteouts: false }), { entry, data: (d) => writer.data(d) })
+      return { layer: await writer.commit(), entries }
     } finally {
       writer.abort()
     }
@@ -147,7 +152,7 @@ export class NodeLayers implements LayerService {
   /** Digest of the layer as it is; a snapshot's tar is hashed, not written. */
   async #sealRaw(layer: Layer): Promise<{ diffID: string; sizeBytes: number }> {
     const { store, lease } = this.#shop
-    const known = layer.diffID ?? this.#knownDiffID(layer)
+    const known = layer.diffID ?? knownDiffID(this.#shop, layer)
     if (known !== undefined) {
       const toc = await this.#tocs.toc({ ...layer, diffID: known })
       if (toc.tarSize > 0) return { diffID: known, sizeBytes: toc.tarSize }
@@ -166,11 +171,6 @@ export class NodeLayers implements LayerService {
     if (layer.snapshot && layer.snapshotMode)
       store.snapshots.setDiffID(layer.snapshotMode, layer.snapshot, diffID, lease)
     return { diffID, sizeBytes }
-  }
-
-  #knownDiffID(layer: Layer): string | undefined {
-    if (!layer.snapshot || !layer.snapshotMode) return undefined
-    return this.#shop.store.snapshots.meta(layer.snapshotMode, layer.snapshot)?.diffID
   }
 
   /** The same layer with no time after `epoch`; remembered, as it is a copy of its tar. */

@@ -1,7 +1,7 @@
+import { dirname } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import type { Layer } from '../../build/seams.js'
-import type { Toc } from '../../layer/toc.js'
-import { TocBuilder } from '../../layer/toc.js'
+import { decodeToc, encodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Tables of contents of layers, from wherever they come cheapest. */
@@ -20,17 +20,35 @@ export class TocSource {
 
   async #find(layer: Layer): Promise<Toc> {
     const { store, lease } = this.#shop
-    if (layer.diffID) {
-      const toc = await store.layers.ensureToc(layer.diffID, lease)
+    const diffID = layer.diffID ?? knownDiffID(this.#shop, layer)
+    if (diffID) {
+      const toc = await store.layers.ensureToc(diffID, lease)
       if (toc) return toc
     }
     const dir = await snapshotDir(this.#shop, layer)
     if (dir === undefined) throw missing(layer)
+    return this.#listed(dir)
+  }
+
+  /** Lists a snapshot whose digest nobody has asked for yet, once. */
+  async #listed(dir: string): Promise<Toc> {
+    const { store, lease } = this.#shop
+    const file = `${dirname(dir)}/toc`
+    const known = store.place.read(file)
+    if (known) return decodeToc(known)
     const builder = new TocBuilder()
     const agent = await this.#shop.agent()
     await agent.walk(dir, { content: false }, { entry: (e) => builder.entry(e, undefined), data: () => {} })
-    return builder.finish(0)
+    const toc = builder.finish(0)
+    store.place.write(file, encodeToc(toc), lease.tempPath('toc'))
+    return toc
   }
+}
+
+/** The digest that a snapshot was found to have. */
+export function knownDiffID(shop: Workshop, layer: Layer): string | undefined {
+  if (!layer.snapshot || !layer.snapshotMode) return undefined
+  return shop.store.snapshots.meta(layer.snapshotMode, layer.snapshot)?.diffID
 }
 
 /** Names a layer within one process. */
