@@ -67,6 +67,16 @@ struct emu_cred *emu_cred_copy(const struct emu_cred *from, size_t ngroups) {
     return cred;
 }
 
+static int compare_gids(const void *a, const void *b) {
+    gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+    return (x > y) - (x < y);
+}
+
+void emu_cred_sort_groups(struct emu_cred *cred) {
+    if (cred->ngroups)
+        qsort(cred->groups, cred->ngroups, sizeof(gid_t), compare_gids);
+}
+
 int emu_cred_init(struct emu *emu, const struct emu_config *config) {
     struct emu_cred *cred = calloc(1, cred_size(config->ngroups));
     if (!cred)
@@ -77,6 +87,7 @@ int emu_cred_init(struct emu *emu, const struct emu_config *config) {
     cred->ngroups = config->ngroups;
     if (config->ngroups)
         memcpy(cred->groups, config->groups, config->ngroups * sizeof(gid_t));
+    emu_cred_sort_groups(cred);
     long id = intern(emu, cred);
     return id < 0 ? (int)id : 0;
 }

@@ -177,12 +177,6 @@ int64_t emu_do_setfsid(struct emu_call *call) {
     return error < 0 ? error : (int64_t)old;
 }
 
-/* The kernel keeps them sorted, and getgroups shows it. */
-static int compare_gids(const void *a, const void *b) {
-    gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
-    return (x > y) - (x < y);
-}
-
 int64_t emu_do_setgroups(struct emu_call *call) {
     const struct emu_cred *cred = current(call);
     int64_t size = (int)call->args[0];
@@ -195,8 +189,7 @@ int64_t emu_do_setgroups(struct emu_call *call) {
         return -ENOMEM;
     if (size && emu_read(call, call->args[1], next->groups, (size_t)size * sizeof(gid_t)) < 0)
         return refuse(next, EFAULT);
-    if (size)
-        qsort(next->groups, (size_t)size, sizeof(gid_t), compare_gids);
+    emu_cred_sort_groups(next);
     return emu_cred_assign(call, next);
 }
 

@@ -109,6 +109,8 @@ const struct emu_cred *emu_cred_of(struct emu *emu, pid_t pid);
 struct emu_cred *emu_cred_copy(const struct emu_cred *from, size_t ngroups);
 /* Give the caller this credential; frees next. Returns 0 or -errno. */
 int emu_cred_assign(struct emu_call *call, struct emu_cred *next);
+/* The kernel keeps them sorted, and getgroups shows it. */
+void emu_cred_sort_groups(struct emu_cred *cred);
 int emu_cred_init(struct emu *emu, const struct emu_config *config);
 void emu_cred_free(struct emu *emu);
 bool emu_cred_capable(const struct emu_cred *cred, unsigned capability);

@@ -57,7 +57,7 @@ static void signals_do_no_harm(void) {
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     CHECK(setresgid(9, 9, 9) == 0 && setresuid(8, 8, 8) == 0);
     CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 400; i++) {
         snprintf(name, sizeof name, "f%d", i);
         int fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0644);
         CHECK(fd >= 0 && fd < 20 && close(fd) == 0);
@@ -85,7 +85,7 @@ static void work_until_killed(int number) {
 }
 
 static void sudden_death(void) {
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 20; round++) {
         pid_t pids[4];
         for (int i = 0; i < 4; i++)
             if ((pids[i] = fork()) == 0)
