@@ -24,7 +24,8 @@ import { HelperError } from '../../src/rootless/error.js'
 import { type IdCandidate, idCandidates } from '../../src/rootless/id-map.js'
 import type { ProcessSpec, StepExit, StepPlan } from '../../src/rootless/plan.js'
 
-export const HELPER = join(process.env.TSBOX_REPO ?? process.cwd(), 'dist/tsbox-helper')
+/** The executable under test; TSBOX_HELPER names another, as one built with sanitizers. */
+export const HELPER = process.env.TSBOX_HELPER ?? join(process.env.TSBOX_REPO ?? process.cwd(), 'dist/tsbox-helper')
 
 /** The id modes that this user can have, for tests that run once in each. */
 export const ID_MODES: readonly IdCandidate[] = idCandidates(process.env)

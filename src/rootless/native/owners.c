@@ -121,7 +121,7 @@ static void settle(struct owners *t)
 {
 	size_t kept = 0;
 
-	if (t->sorted)
+	if (t->sorted || !t->count)
 		return;
 	qsort(t->records, t->count, sizeof *t->records, by_path);
 	for (size_t i = 0; i < t->count; i++) {
