@@ -62,8 +62,8 @@ function printMachine(machine) {
   console.log('')
 }
 
-function measure(c, bench, results) {
-  const runs = c.run(bench)
+async function measure(c, bench, results) {
+  const runs = await c.run(bench)
   const done = runs
     .filter((r) => r.times.length > 0)
     .map((r) => ({ case: c.name, contender: r.name, ...summary(r.times) }))
@@ -84,15 +84,18 @@ try {
   const machine = describeMachine(peers)
   printMachine(machine)
   // Whatever is compiled or written at a first start is not what is measured.
-  race([{ name: 'tsbox', command: [tsbox, '--version'], env }], { rounds: 2 })
+  await race([{ name: 'tsbox', command: [tsbox, '--version'], env }], { rounds: 2 })
   const bench = { dir, env, tsbox, base, peers, rounds: (n) => Math.max(2, Math.round(n * factor)) }
-  for (const c of chosen) errors.push(...measure(c, bench, results))
+  for (const c of chosen) errors.push(...(await measure(c, bench, results)))
   const limits = judge(results)
   console.log(limitTable(limits))
   const json = option('--json')
   if (json) writeFileSync(json, `${JSON.stringify({ machine, results, errors, limits }, undefined, 2)}\n`)
   const failed = limits.some((l) => !l.pass) || errors.some((e) => e.contender.startsWith('tsbox'))
   if (failed && argv.includes('--strict')) process.exitCode = 1
+} catch (err) {
+  console.error(`bench: ${err.message}`)
+  process.exitCode = 1
 } finally {
   removePeers(peers, dir)
 }

@@ -13,6 +13,21 @@ export function time({ command, env = process.env, cwd }) {
   throw new Error(`${command.slice(0, 3).join(' ')} … failed (${done.status ?? done.signal}): ${said.join(' | ')}`)
 }
 
+/** One contender is run no further once it took this long: a peer that takes a minute needs no tenth time. */
+const ENOUGH_MS = 40_000
+
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => {
+    interrupted = true
+  })
+
+/** Lets signals in between two runs. */
+async function breathe() {
+  await new Promise(setImmediate)
+  if (interrupted) throw new Error('interrupted')
+}
+
 /**
  * Runs contenders in turn (A B C, then C B A, …), so that whatever else the machine does falls on all of them.
  *
@@ -21,12 +36,13 @@ export function time({ command, env = process.env, cwd }) {
  *
  * @returns `{ name, times, error }` for each, in the order given
  */
-export function race(contenders, { rounds, warm = true }) {
+export async function race(contenders, { rounds, warm = true }) {
   const runs = contenders.map(({ name }) => ({ name, times: [], error: undefined }))
   for (let round = warm ? -1 : 0; round < rounds; round++) {
     const order = contenders.map((_, i) => (round % 2 ? contenders.length - 1 - i : i))
     for (const i of order) {
-      if (runs[i].error) continue
+      await breathe()
+      if (runs[i].error || runs[i].times.reduce((sum, ms) => sum + ms, 0) > ENOUGH_MS) continue
       try {
         contenders[i].before?.(round)
         const ms = time(contenders[i])
@@ -36,6 +52,7 @@ export function race(contenders, { rounds, warm = true }) {
       }
     }
   }
+  await breathe()
   return runs
 }
 
