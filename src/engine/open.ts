@@ -83,11 +83,24 @@ class NodeEngine implements Engine {
   }
 
   get containers(): ContainerEngine {
-    throw new Error('containers')
+    return {
+      list: async (options) => (await this.#nodeContainers()).list(options),
+      remove: async (names, options) => (await this.#nodeContainers()).remove(names, options),
+    }
   }
 
   get system(): SystemEngine {
-    throw new Error('system')
+    return {
+      prune: async (options) => {
+        const { NodeSystem } = await import('./system/node-system.js')
+        return new NodeSystem(this.#imageDeps()).prune(options)
+      },
+    }
+  }
+
+  async #nodeContainers(): Promise<ContainerEngine> {
+    const { NodeContainers } = await import('./containers/node-containers.js')
+    return new NodeContainers(this.#imageDeps())
   }
 
   async doctor(): Promise<DoctorReport> {

@@ -186,7 +186,7 @@ class Planner {
     if (base === 'scratch' && !replaced)
       return StageState.fromImage(
         { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false },
-        platform,
+        this.#options.platform,
         undefined,
       )
     this.#refuseLaterStage(base, index)

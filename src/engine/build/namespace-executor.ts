@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { canonicalJson } from '../../base/hash.js'
 import type { StepExecutor, StepMount, StepOutput, StepResult, StepSpec } from '../../build/seams.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import type { OverlaySpec, Rlimit, RlimitName } from '../../rootless/plan.js'
@@ -7,6 +8,7 @@ import type { CacheMount } from '../../store/mounts.js'
 import { makeDir } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import { subtree } from '../layers/subtree.js'
+import { layerId } from '../layers/toc-source.js'
 import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
@@ -148,37 +150,45 @@ export class NamespaceExecutor implements StepExecutor {
     signal: AbortSignal,
   ): Promise<ContainerMount> {
     const mount = await this.#shop.store.mounts.acquire({
-      id: m.id,
+      id: cacheId(m),
       sharing: m.sharing,
       mode: await this.#shop.mode(),
       signal,
     })
     held.push(mount)
     if (mount.fresh) await this.#makeCache(mount.dir, m)
-    return { op: 'bind', source: { path: mount.dir }, target: m.target, readonly: m.readonly }
+    return { op: 'bind', source: { path: `${mount.dir}/fs` }, target: m.target, readonly: m.readonly }
   }
 
-  /** Owner and mode are those of the first use. */
+  /**
+   * Owner and mode are those of the first use. The folder that is renamed is this user's own: one of a mapped user can't
+   * be moved to another parent.
+   */
   async #makeCache(dir: string, m: Extract<StepMount, { type: 'cache' }>): Promise<void> {
     const temp = this.#shop.lease.tempPath('cache')
     makeDir(temp, 0o700)
     const agent = await this.#shop.agent()
-    const entry = {
-      path: 'data',
-      type: 'dir' as const,
-      mode: m.mode,
-      uid: m.uid,
-      gid: m.gid,
-      mtime: this.#shop.now(),
-      size: 0,
+    if (m.seed) await agent.apply(temp, subtree(await this.#layers.tree(m.seed.layers), m.seed.path, 'fs'))
+    else {
+      const { mode, uid, gid } = m
+      await agent.apply(temp, [
+        { entry: { path: 'fs', type: 'dir', mode, uid, gid, mtime: this.#shop.now(), size: 0 } },
+      ])
     }
-    if (m.seed) await agent.apply(temp, subtree(await this.#layers.tree(m.seed.layers), m.seed.path, 'data'))
-    else await agent.apply(temp, [{ entry }])
-    if (!existsSync(dir)) {
-      mkdirSync(dirname(dir), { recursive: true })
-      renameSync(`${temp}/data`, dir)
+    mkdirSync(dirname(dir), { recursive: true })
+    try {
+      renameSync(temp, dir)
+    } catch (err) {
+      // Somebody else made it meanwhile: theirs is the one.
+      if (!existsSync(`${dir}/fs`)) throw err
     }
   }
+}
+
+/** As in BuildKit, a cache of another owner, mode or source is another cache. */
+function cacheId({ id, mode, uid, gid, seed }: Extract<StepMount, { type: 'cache' }>): string {
+  const source = seed && [seed.path, ...seed.layers.map(layerId)]
+  return canonicalJson([id, mode, uid, gid, source ?? null])
 }
 
 function rlimits(spec: StepSpec): Rlimit[] {

@@ -23,7 +23,7 @@ export interface StoredImage {
 /**
  * Finds an image by name, by digest or by (the beginning of) its id, as docker does: names come first.
  *
- * @throws TsboxError E_IMAGE_NOT_FOUND, E_IMAGE_AMBIGUOUS
+ * @throws TsboxError E_IMAGE_NOT_FOUND, E_IMAGE_AMBIGUOUS, E_REFERENCE_INVALID
  */
 export function findImage(store: Store, reference: string): ImageRecord {
   const named = byName(store, reference)
@@ -40,7 +40,7 @@ export function findImage(store: Store, reference: string): ImageRecord {
       })
     const only = [...found.values()][0]
     if (only) return only
-  }
+  } else parseReference(reference)
   throw new TsboxError('E_IMAGE_NOT_FOUND', `no such image: ${reference}`, {
     hint: `tsbox images lists what is there; tsbox load -i FILE or tsbox image from-host ${reference} PROGRAM… brings one in`,
   })
