@@ -84,13 +84,12 @@ export const command = defineCommand({
   },
 })
 
-/** Says, as BuildKit does, that it is the build that failed. */
+/** Says, as BuildKit does, that it is the build that failed: with status 1, whatever it was that failed. */
 function failed(err: unknown): unknown {
   if (!(err instanceof TsboxError)) return err
-  const { code, hint, exitCode, location } = err
+  const { code, hint, location } = err
   return new TsboxError(code, `failed to build: failed to solve: ${err.message}`, {
     hint,
-    exitCode,
     location,
     cause: err,
   })
