@@ -104,8 +104,10 @@ test('an image is found by name, id, cut id and digest', async (t) => {
   const { RepoDigests } = await images.inspect('a:1')
   for (const text of ['a:1', 'docker.io/library/a:1', a, a.slice(7), a.slice(7, 19), RepoDigests[0]!])
     assert.equal((await images.config(text)).digest, a, text)
-  for (const text of ['a', 'nope', 'f'.repeat(64), 'sha256:zz', ''])
+  for (const text of ['a', 'nope', 'f'.repeat(64), 'sha256:zz'])
     await assert.rejects(images.config(text), { code: 'E_IMAGE_NOT_FOUND' }, text)
+  for (const text of ['', 'Upper', 'a b'])
+    await assert.rejects(images.config(text), { code: 'E_REFERENCE_INVALID' }, text)
 })
 
 test('tag refuses what can be no tag', async (t) => {
