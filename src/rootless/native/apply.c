@@ -19,6 +19,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "entry.h"
 #include "kernel.h"
 #include "owners.h"
@@ -33,11 +34,15 @@ struct apply {
 	struct failure *f;
 	bool single;
 	int root;
+	/* The store has default ACLs: what is created does not get the permissions asked for (acl(5)). */
+	bool acls;
 	struct owners *owners;
 	bool owners_changed;
 	/* The last parent, kept open: siblings follow each other. */
 	char *parent_path;
 	int parent;
+	/* New files in it get its group (inode(7), S_ISGID). */
+	bool parent_sgid;
 	struct dir_time *times;
 	size_t time_count, time_cap;
 	/* The file that data goes to, what it still lacks, and a copy of its entry. */
@@ -46,55 +51,6 @@ struct apply {
 	uint8_t *held;
 	uint32_t held_len;
 };
-
-static bool good_path(const char *path)
-{
-	for (const char *p = path; *p;) {
-		size_t n = strcspn(p, "/");
-		if (n == 0 || n > 255 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-			return false;
-		p += n;
-		if (*p == '/' && !*++p)
-			return false;
-	}
-	return true;
-}
-
-static int open_dir_beneath(int root, const char *path, uint64_t resolve)
-{
-	return k_openat2(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY, 0, resolve | K_RESOLVE_NO_MAGICLINKS);
-}
-
-/* Opens a parent, making what is missing; a component at a time, so that links count from the root. */
-static int make_parents(struct apply *a, const char *path)
-{
-	char *prefix = xstrndup(path, strlen(path));
-	int fd = -1;
-
-	for (char *slash = prefix;; slash++) {
-		slash = strchr(slash, '/');
-		if (slash)
-			*slash = 0;
-		close_fd(&fd);
-		fd = open_dir_beneath(a->root, prefix, K_RESOLVE_IN_ROOT);
-		if (fd < 0 && errno == ENOENT) {
-			char *name = strrchr(prefix, '/');
-			if (name)
-				*name = 0;
-			AUTO_FD above = open_dir_beneath(a->root, name ? prefix : "", K_RESOLVE_IN_ROOT);
-			if (name)
-				*name = '/';
-			if (above < 0 || mkdirat(above, name ? name + 1 : prefix, 0755) < 0)
-				break;
-			fd = open_dir_beneath(a->root, prefix, K_RESOLVE_IN_ROOT);
-		}
-		if (fd < 0 || !slash)
-			break;
-		*slash = '/';
-	}
-	free(prefix);
-	return fd;
-}
 
 static int parent_of(struct apply *a, const char *path, const char **name)
 {
@@ -109,9 +65,11 @@ static int parent_of(struct apply *a, const char *path, const char **name)
 	a->parent_path = xstrndup(path, len);
 	a->parent = open_dir_beneath(a->root, a->parent_path, K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS);
 	if (a->parent < 0 && (errno == ENOENT || errno == ELOOP))
-		a->parent = make_parents(a, a->parent_path);
-	if (a->parent < 0)
-		fail(a->f, "open parent", "%s", path);
+		a->parent = make_dirs(a->root, a->parent_path);
+	struct stat st;
+	if (a->parent < 0 || fstat(a->parent, &st) < 0)
+		return fail(a->f, "open parent", "%s", path);
+	a->parent_sgid = st.st_mode & S_ISGID;
 	return a->parent;
 }
 
@@ -125,8 +83,11 @@ static int clear_name(struct apply *a, int parent, const char *name, const char 
 	return 0;
 }
 
-static int set_owner(struct apply *a, int fd, const struct entry *e)
+/* `fresh`: made by us just now, so that it is root's already. */
+static int set_owner(struct apply *a, int fd, const struct entry *e, bool fresh)
 {
+	if (fresh && !e->uid && !e->gid && !a->parent_sgid)
+		return 0;
 	if (a->single) {
 		/* Without an owner nobody looks whether it is a device (emulate.h). */
 		bool roots_device = (e->type == E_CHAR || e->type == E_BLOCK) && !e->uid && !e->gid;
@@ -172,11 +133,12 @@ static void times_of(int64_t mtime, struct timespec t[2])
 	t[1] = (struct timespec){.tv_sec = (time_t)mtime};
 }
 
-static int set_meta(struct apply *a, int fd, const struct entry *e)
+static int set_meta(struct apply *a, int fd, const struct entry *e, bool fresh)
 {
-	if (set_owner(a, fd, e) < 0)
+	if (set_owner(a, fd, e, fresh) < 0)
 		return -1;
-	if (fchmod(fd, e->mode & 07777) < 0)
+	/* Fresh files were made with their permissions. */
+	if ((!fresh || a->acls || e->mode & 07000) && fchmod(fd, e->mode & 07777) < 0)
 		return fail(a->f, "chmod", "%s", e->path);
 	return set_xattrs(a, fd, e);
 }
@@ -217,7 +179,7 @@ static int apply_dir(struct apply *a, const struct entry *e)
 		return fail(a->f, "open", "%s", e->path);
 	if (replaced && make_opaque(a, fd, e->path) < 0)
 		return -1;
-	return set_meta(a, fd, e);
+	return set_meta(a, fd, e, false);
 }
 
 static int later_time(struct apply *a, const struct entry *e)
@@ -228,13 +190,13 @@ static int later_time(struct apply *a, const struct entry *e)
 	return 0;
 }
 
-static int create_file(struct apply *a, int parent, const char *name, const char *path)
+static int create_file(struct apply *a, int parent, const char *name, const struct entry *e)
 {
 	for (int attempt = 0; attempt < 2; attempt++) {
-		int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, e->mode & 0777);
 		if (fd >= 0 || errno != EEXIST || attempt)
-			return fd < 0 ? fail(a->f, "create", "%s", path) : fd;
-		if (clear_name(a, parent, name, path) < 0)
+			return fd < 0 ? fail(a->f, "create", "%s", e->path) : fd;
+		if (clear_name(a, parent, name, e->path) < 0)
 			return -1;
 	}
 	return -1;
@@ -247,7 +209,7 @@ static int apply_file(struct apply *a, const struct entry *e)
 
 	if (parent < 0)
 		return -1;
-	AUTO_FD fd = create_file(a, parent, name, e->path);
+	AUTO_FD fd = create_file(a, parent, name, e);
 	if (fd < 0)
 		return -1;
 	if (e->type == E_CHAR || e->type == E_BLOCK) {
@@ -263,7 +225,7 @@ static int apply_file(struct apply *a, const struct entry *e)
 	}
 	struct timespec t[2];
 	times_of(e->mtime, t);
-	return set_meta(a, fd, e) < 0 ? -1 : futimens(fd, t) < 0 ? fail(a->f, "set times", "%s", e->path) : 0;
+	return set_meta(a, fd, e, true) < 0 ? -1 : futimens(fd, t) < 0 ? fail(a->f, "set times", "%s", e->path) : 0;
 }
 
 static int apply_link(struct apply *a, const struct entry *e)
@@ -344,7 +306,7 @@ static int apply_special(struct apply *a, const struct entry *e)
 
 static int apply_opaque(struct apply *a, const char *path)
 {
-	AUTO_FD fd = make_parents(a, path);
+	AUTO_FD fd = make_dirs(a->root, path);
 
 	return fd < 0 ? fail(a->f, "mark opaque", "%s", path) : make_opaque(a, fd, path);
 }
@@ -369,7 +331,7 @@ static int apply_root(struct apply *a, const struct entry *e)
 		return make_opaque(a, a->root, "/");
 	if (e->type != E_DIR)
 		return fail_with(a->f, EINVAL, "apply", "/");
-	return set_meta(a, a->root, e) < 0 ? -1 : later_time(a, e);
+	return set_meta(a, a->root, e, false) < 0 ? -1 : later_time(a, e);
 }
 
 /* Writing clears file capabilities and set-id bits: they come when the content is there. */
@@ -382,7 +344,7 @@ static int finish_file(struct apply *a)
 
 	entry_parse(&frame, &e);
 	times_of(e.mtime, t);
-	if (set_meta(a, fd, &e) < 0)
+	if (set_meta(a, fd, &e, true) < 0)
 		return -1;
 	return futimens(fd, t) < 0 ? fail(a->f, "set times", "%s", e.path) : 0;
 }
@@ -504,6 +466,7 @@ void request_apply(struct cursor *c, struct reader *in, struct writer *out, cons
 	a.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a.root < 0)
 		fail(&f, "open", "%s", dir);
+	a.acls = a.root >= 0 && fgetxattr(a.root, "system.posix_acl_default", NULL, 0) > 0;
 	AUTO_FD beside = a.root < 0 ? -1 : openat(a.root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	a.owners = owners_load(a.single ? beside : -1);
 	bool told = apply_frames(&a, in, out);
