@@ -83,10 +83,10 @@ static int clear_name(struct apply *a, int parent, const char *name, const char 
 	return 0;
 }
 
-/* `fresh`: made by us just now, so that it is root's already. */
+/* `fresh`: made by us just now, so that a plain file is root's already. */
 static int set_owner(struct apply *a, int fd, const struct entry *e, bool fresh)
 {
-	if (fresh && !e->uid && !e->gid && !a->parent_sgid)
+	if (fresh && e->type == E_FILE && !e->uid && !e->gid && !a->parent_sgid)
 		return 0;
 	if (a->single) {
 		/* Without an owner nobody looks whether it is a device (emulate.h). */
