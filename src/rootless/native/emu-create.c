@@ -70,14 +70,22 @@ static void take_umask(struct emu_call *call, struct birth *birth) {
     birth->umask = umask(mask < 0 ? 022 : (mode_t)mask);
 }
 
+/* See struct emu, restarts. Under another root the path would lead elsewhere. */
+static void note_made(struct emu_call *call, const struct birth *birth) {
+    struct emu *emu = call->emu;
+    if (emu->restarts && !birth->place.entered)
+        memcpy(emu->made, birth->place.path, strlen(birth->place.path) + 1);
+}
+
 /* Record the owner of what was just made at the place. */
 static int64_t record(struct emu_call *call, struct birth *birth) {
     int fd = open(birth->place.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0) {
+        emu_owner_set(call->emu, fd, birth->owner);
+        close(fd);
+        note_made(call, birth);
+    }
     emu_place_end(call, &birth->place);
-    if (fd < 0)
-        return 0; /* gone again already */
-    emu_owner_set(call->emu, fd, birth->owner);
-    close(fd);
     return 0;
 }
 
@@ -90,7 +98,7 @@ static int64_t inject(struct emu_call *call, int fd, int flags) {
         .newfd_flags = (uint32_t)(flags & O_CLOEXEC),
     };
     int number = ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-    if (number < 0 && errno == EINVAL && !emu->no_addfd_send) { /* before 5.14 */
+    if (number < 0 && errno == EINVAL && !emu->no_addfd_send) { /* before 5.14; a signal between the two answers leaks one */
         emu->no_addfd_send = true;
         return inject(call, fd, flags);
     }
@@ -120,6 +128,30 @@ static int make_file(const char *path, int flags, mode_t mode) {
     return fd;
 }
 
+/* Is it there, so that the kernel only has to open it? */
+static bool is_there(const struct birth *birth, int flags) {
+    struct stat st;
+    return !(flags & EMU_O_TMPFILE_BIT) && stat(birth->place.path, &st) == 0;
+}
+
+/* Make the file at the place, give it to its owner and to the caller. */
+static int64_t give_birth(struct emu_call *call, struct birth *birth, int flags, mode_t mode) {
+    if (is_there(birth, flags))
+        return EMU_CONTINUE;
+    take_umask(call, birth);
+    int fd = make_file(birth->place.path, flags, mode & 07777);
+    int error = errno;
+    umask(birth->umask);
+    if (fd < 0)
+        return error == EEXIST ? EMU_CONTINUE : -error;
+    emu_owner_set(call->emu, fd, birth->owner);
+    if (!(flags & EMU_O_TMPFILE_BIT))
+        note_made(call, birth);
+    int64_t result = inject(call, fd, flags);
+    close(fd);
+    return result;
+}
+
 static int64_t create_file(struct emu_call *call, int dirfd, uint64_t address, int flags, mode_t mode) {
     char path[PATH_MAX];
     struct birth birth;
@@ -127,25 +159,8 @@ static int64_t create_file(struct emu_call *call, int dirfd, uint64_t address, i
         return EMU_CONTINUE;
     if (!birth_begin(call, &birth, dirfd, path))
         return EMU_CONTINUE;
-    struct stat st;
-    bool exists = !(flags & EMU_O_TMPFILE_BIT) && stat(birth.place.path, &st) == 0;
-    int fd = -1;
-    if (!exists) {
-        take_umask(call, &birth);
-        fd = make_file(birth.place.path, flags, mode & 07777);
-        int error = errno;
-        umask(birth.umask);
-        errno = error;
-    }
-    int error = errno;
+    int64_t result = give_birth(call, &birth, flags, mode);
     emu_place_end(call, &birth.place);
-    if (exists || (fd < 0 && error == EEXIST))
-        return EMU_CONTINUE;
-    if (fd < 0)
-        return -error;
-    emu_owner_set(call->emu, fd, birth.owner);
-    int64_t result = inject(call, fd, flags);
-    close(fd);
     return result;
 }
 

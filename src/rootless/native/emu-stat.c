@@ -42,12 +42,25 @@ static struct device device_at(const char *path, mode_t mode, uint64_t size) {
     return device;
 }
 
-/* Does the caller see a recorded owner here? On true the place has begun. */
+/* /proc/PID belongs to whom the process runs as: ps and start-stop-daemon go by that. */
+static bool process_owner(struct emu_call *call, const char *path, struct owner *owner) {
+    char *end;
+    if (strncmp(path, "/proc/", 6) || path[6] < '1' || path[6] > '9' || call->emu->foreign_proc)
+        return false;
+    long pid = strtol(path + 6, &end, 10);
+    if (*end && strcmp(end, "/"))
+        return false;
+    const struct emu_cred *cred = emu_cred_of(call->emu, (pid_t)pid);
+    *owner = (struct owner){cred->euid, cred->egid};
+    return true;
+}
+
+/* Does the caller see an owner here that the kernel does not know? On true the place has begun. */
 static bool find(struct emu_call *call, struct emu_place *place, int dirfd, const char *path, bool follow,
                  struct owner *owner) {
     if (emu_place_begin(call, place, dirfd, path, follow) < 0)
         return false;
-    if (emu_owner_at(call->emu, place->path, follow || !*path, owner))
+    if (emu_owner_at(call->emu, place->path, follow || !*path, owner) || process_owner(call, place->path, owner))
         return true;
     emu_place_end(call, place);
     return false;

@@ -62,6 +62,12 @@ struct emu {
     bool foreign_proc; /* /proc counts in another pid namespace */
     bool roots_vary;   /* a process of the step may have another root than ours */
     bool no_addfd_send;
+    /*
+     * Before 5.19 a signal takes the caller out of its call, which is made
+     * anew afterwards: what nobody heard of must not be there (EEXIST).
+     */
+    bool restarts;
+    char made[PATH_MAX]; /* what this call made; empty if nothing */
     struct emu_cred **creds;
     size_t ncreds;
     struct emu_table table;

@@ -5,9 +5,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "emulate-internal.h"
@@ -86,6 +88,14 @@ static bool counts_elsewhere(int proc) {
     return strtol(text, NULL, 10) != getpid();
 }
 
+static bool is_before_5_19(void) {
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+    if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+        return true;
+    return major < 5 || (major == 5 && minor < 19);
+}
+
 int emu_init(struct emu **out, const struct emu_config *config) {
     struct emu *emu = calloc(1, sizeof *emu);
     if (!emu)
@@ -102,6 +112,7 @@ int emu_init(struct emu **out, const struct emu_config *config) {
         return error;
     }
     emu->foreign_proc = counts_elsewhere(emu->proc);
+    emu->restarts = is_before_5_19();
     emu_table_load(emu, config->lower_owners, config->lower_count);
     *out = emu;
     return 0;
@@ -120,14 +131,17 @@ static void reply(struct emu *emu, uint64_t id, int64_t result) {
     struct seccomp_notif_resp response = {.id = id};
     if (result == EMU_SENT)
         return;
+    bool lost = result == -ENOENT && emu->made[0]; /* a descriptor that could not be handed over */
     if (result == EMU_CONTINUE)
         response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     else if (result < 0)
         response.error = (int32_t)result;
     else
         response.val = result;
-    /* ENOENT: the caller was killed meanwhile. Its files are as a kill leaves them. */
-    ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_SEND, &response);
+    /* ENOENT: the caller is gone. Was it killed, then its files are as a kill leaves them. */
+    lost |= ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 && errno == ENOENT;
+    if (lost && emu->made[0])
+        remove(emu->made);
 }
 
 /*
@@ -138,9 +152,15 @@ static void reply(struct emu *emu, uint64_t id, int64_t result) {
 int emu_handle(struct emu *emu) {
     struct seccomp_notif request;
     memset(&request, 0, sizeof request); /* the kernel insists */
-    if (ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
+    if (ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_RECV, &request) < 0) {
+        int error = errno;
         /* ENOENT: the caller died first; EINTR: a signal of init's. */
-        return errno == ENOENT || errno == EINTR || errno == EAGAIN ? 0 : -errno;
+        if (error == ENOENT || error == EINTR || error == EAGAIN)
+            return 0;
+        close(emu->listener); /* callers get ENOSYS instead of waiting for ever */
+        emu->listener = -1;
+        return -error;
+    }
     struct emu_call call = {
         .emu = emu,
         .id = request.id,
@@ -148,6 +168,7 @@ int emu_handle(struct emu *emu) {
         .nr = request.data.nr,
         .args = request.data.args,
     };
+    emu->made[0] = 0;
     emu_handler *handler = emu_handler_of(call.nr);
     /* pid 0: a process that is not in our pid namespace. */
     reply(emu, call.id, handler && call.pid > 0 ? handler(&call) : EMU_CONTINUE);

@@ -82,7 +82,7 @@ int emu_attach(struct emu *emu, int listener);
 
 /*
  * Answer one pending call; due after each POLLIN, and only then. Returns 0, or
- * -errno when the listener itself is unusable (stop polling it).
+ * -errno when the listener itself is unusable: it is closed then, don't poll it.
  */
 int emu_handle(struct emu *emu);
 

@@ -277,6 +277,27 @@ static void peers_are_told_apart(void) {
     CHECK(peer.uid == 40 && peer.gid == 41 && peer.pid == pid && size == sizeof peer);
 }
 
+static bool foreign_proc(void) {
+    char text[16] = "";
+    return readlink("/proc/self", text, sizeof text - 1) > 0 && atoi(text) != getpid();
+}
+
+static void process_directories_have_owners(void) {
+    struct stat st;
+    char path[32];
+    CHECK(raw(setresgid, 41, 41, 41) == 0 && raw(setuid, 40) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    CHECK(stat(path, &st) == 0);
+    bool right = st.st_uid == 40 && st.st_gid == 41;
+    CHECK(right || foreign_proc()); /* a /proc that counts elsewhere is left alone */
+    CHECK(kill(pid, SIGKILL) == 0 && probe_wait(pid) == 128 + SIGKILL);
+}
+
 const struct probe_case probe_ids[] = {
     {"starts as root", starts_as_root},
     {"setuid of root is final", setuid_of_root_is_final},
@@ -296,5 +317,6 @@ const struct probe_case probe_ids[] = {
     {"a failing exec changes nothing", failing_exec_changes_nothing},
     {"RLIMIT_LOCKS stays unlimited", the_limit_stays_unlimited},
     {"peers are told apart", peers_are_told_apart},
+    {"process directories have owners", process_directories_have_owners},
     {NULL, NULL},
 };
