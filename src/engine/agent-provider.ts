@@ -1,5 +1,5 @@
 import { TsboxError } from '../base/error.js'
-import { Agent, type AgentApi } from '../rootless/agent.js'
+import type { AgentApi } from '../rootless/agent.js'
 import { HelperError } from '../rootless/error.js'
 import { type IdCandidate, idCandidates } from '../rootless/id-map.js'
 import type { IdMode } from '../rootless/plan.js'
@@ -75,6 +75,8 @@ export class AgentProvider {
 
   async #start(): Promise<AgentApi> {
     const candidates = this.#candidates()
+    // Loads child_process, which a cached build does without.
+    const { Agent } = await import('../rootless/agent.js')
     let failure: unknown
     for (const { mode, maps } of candidates) {
       try {

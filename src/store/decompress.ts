@@ -1,7 +1,6 @@
 import { concatBytes } from '../base/bytes.js'
 import { detectCompression } from '../layer/compression.js'
 import type { Compression } from '../oci/media-type.js'
-import { unpack } from '../util/unpack.js'
 
 /** A stream whose packing is known. */
 export interface PeekedStream {
@@ -34,5 +33,11 @@ async function* rejoin(head: Uint8Array, source: AsyncIterator<Uint8Array>): Asy
 /** Unpacks whatever the magic says; passes plain data on. @throws TsboxError as unpack */
 export async function* decompress(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const peeked = await peekCompression(chunks)
+  if (peeked.compression === 'none') {
+    yield* peeked.chunks
+    return
+  }
+  // Loads zlib and more, which most commands never need.
+  const { unpack } = await import('../util/unpack.js')
   yield* unpack(peeked.compression, peeked.chunks)
 }

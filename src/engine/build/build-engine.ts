@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
@@ -132,7 +132,7 @@ async function secretValue(
     const value = env[given.env]
     return value === undefined ? undefined : new TextEncoder().encode(value)
   }
-  return given.file === undefined ? undefined : readFile(given.file)
+  return given.file === undefined ? undefined : readFileSync(given.file)
 }
 
 /** The main context and the named ones, each opened once. */

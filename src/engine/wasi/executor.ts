@@ -3,7 +3,6 @@ import type { Layer, LayerWriter, StepMount, StepSpec } from '../../build/seams.
 import { type CommandSink, WasiExecutor } from '../../wasm/executor.js'
 import type { LayerFiles } from './lower.js'
 import type { Job, JobMount } from './message.js'
-import { runInWorker } from './run-worker.js'
 
 /** What the executor needs of the store, and where its thread's program is. */
 export interface WasiOptions {
@@ -26,6 +25,7 @@ export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec,
       const { args, env, cwd, user, epoch } = step
       const layers = await options.layerFiles(step.layers)
       const job: Job = { args, env, cwd, user, epoch, mounts, layers, limits: LIMITS }
+      const { runInWorker } = await import('./run-worker.js')
       return runInWorker(options.workerFile, job, sink, signal)
     },
   })
