@@ -20,6 +20,12 @@ export function hintFor(stage: string, errno: string, detail: string): string | 
       if (errno === 'EINVAL') return 'put the store on a local disk with TSBOX_ROOT: overlayfs refuses this file system'
       if (errno === 'EPERM') return 'overlayfs in a user namespace needs Linux 5.11 or newer'
       return undefined
+    case 'record owner':
+    case 'record device':
+    case 'mark opaque':
+      return errno === 'ENOTSUP' || errno === 'EOPNOTSUPP'
+        ? 'put the store on a disk with extended attributes, with TSBOX_ROOT'
+        : undefined
     case 'namespaces':
       return errno === 'ENOSPC' ? 'sudo sysctl -w user.max_user_namespaces=15000' : undefined
     case 'resource limit':

@@ -164,7 +164,7 @@ static int overlay_failure(struct site *s, int fs)
 	return fail_with(s->f, err, "mount overlay", n > 2 ? words + 2 : "");
 }
 
-/* -1 with errno EINVAL and no failure: this kernel (before 6.7) has no lowerdir+. */
+/* Kernels before 6.7 have no lowerdir+ and say EINVAL, those before 6.5 only when the mount is made. */
 static int overlay_new(struct site *s, const struct stack *k)
 {
 	AUTO_FD fs = k_fsopen("overlay");
@@ -177,7 +177,7 @@ static int overlay_new(struct site *s, const struct stack *k)
 		if (!path)
 			return fail(s->f, "open layer", "%s", k->layers[i]);
 		if (k_fsconfig(fs, K_FSCONFIG_STRING, "lowerdir+", path) < 0)
-			return i == 0 && errno == EINVAL ? -1 : fail(s->f, "mount overlay", "%s", k->layers[i]);
+			return fail(s->f, "mount overlay", "%s", k->layers[i]);
 	}
 	if (k->upper && (set_path(s, fs, "upperdir", k->upper) < 0 || set_path(s, fs, "workdir", k->work) < 0))
 		return -1;
@@ -296,8 +296,14 @@ int mount_overlay(struct site *s, struct cursor *spec, bool is_root)
 	}
 	fill_up(s, &k, paths);
 	int mount = overlay_new(s, &k);
-	if (mount < 0 && !s->f->err)
+	if (mount < 0 && s->f->err == EINVAL) {
+		struct failure first = *s->f;
+		s->f->err = 0;
 		mount = overlay_classic(s, &k);
+		/* Refused either way: the newer interface knows why. */
+		if (mount < 0 && s->f->err == EINVAL)
+			*s->f = first;
+	}
 	free(k.layers);
 	return mount;
 }

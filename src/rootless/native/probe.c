@@ -81,34 +81,35 @@ static int try_bind(int dir)
 	return tree < 0 ? -1 : k_mount_setattr(tree, 0, K_ATTR_RDONLY);
 }
 
+/* By descriptors, as mount.c has it for kernels without lowerdir+. */
+static int overlay_classic(char paths[4][32])
+{
+	char options[200];
+
+	snprintf(options, sizeof options, "lowerdir=%s:%s,upperdir=%s,workdir=%s,userxattr", paths[0], paths[1], paths[2],
+		paths[3]);
+	return mount("overlay", paths[0], "overlay", 0, options);
+}
+
 static int try_overlay(int dir)
 {
 	static const char *const names[] = {"l1", "l2", "u", "w"};
 	static const char *const keys[] = {"lowerdir+", "lowerdir+", "upperdir", "workdir"};
-	char paths[4][32], options[200];
 	AUTO_FD fs = k_fsopen("overlay");
-	bool classic = false;
+	char paths[4][32];
+	bool ok = fs >= 0;
 
-	if (fs < 0)
-		return -1;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; ok && i < 4; i++) {
 		if (mkdirat(dir, names[i], 0755) < 0)
 			return -1;
-		int fd = openat(dir, names[i], O_PATH | O_DIRECTORY);
-		snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", fd);
-		if (!classic && k_fsconfig(fs, K_FSCONFIG_STRING, keys[i], paths[i]) < 0) {
-			if (i || errno != EINVAL)
-				return -1;
-			classic = true;
-		}
+		snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", openat(dir, names[i], O_PATH | O_DIRECTORY));
 	}
-	if (classic) {
-		snprintf(options, sizeof options, "lowerdir=%s:%s,upperdir=%s,workdir=%s,userxattr", paths[0], paths[1], paths[2],
-			paths[3]);
-		return mount("overlay", paths[0], "overlay", 0, options);
-	}
-	if (k_fsconfig(fs, K_FSCONFIG_FLAG, "userxattr", NULL) < 0 || k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL) < 0)
-		return -1;
+	for (int i = 0; ok && i < 4; i++)
+		ok = k_fsconfig(fs, K_FSCONFIG_STRING, keys[i], paths[i]) == 0;
+	ok = ok && k_fsconfig(fs, K_FSCONFIG_FLAG, "userxattr", NULL) == 0 &&
+		k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL) == 0;
+	if (!ok)
+		return errno == EINVAL ? overlay_classic(paths) : -1;
 	return close_ok(k_fsmount(fs, 0));
 }
 
