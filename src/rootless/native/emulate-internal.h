@@ -19,76 +19,76 @@
 
 /* Immutable once interned; a process names one by its RLIMIT_LOCKS. */
 struct emu_cred {
-    uid_t ruid, euid, suid, fsuid;
-    gid_t rgid, egid, sgid, fsgid;
-    bool keepcaps;
-    uint64_t permitted, effective;
-    size_t ngroups;
-    gid_t groups[];
+	uid_t ruid, euid, suid, fsuid;
+	gid_t rgid, egid, sgid, fsgid;
+	bool keepcaps;
+	uint64_t permitted, effective;
+	size_t ngroups;
+	gid_t groups[];
 };
 
 /* Identity of an inode as the container sees it. */
 struct emu_inode {
-    uint64_t dev, ino;
-    int64_t born_s;
-    uint32_t born_ns;
-    uint32_t links;
-    mode_t mode;
+	uint64_t dev, ino;
+	int64_t born_s;
+	uint32_t born_ns;
+	uint32_t links;
+	mode_t mode;
 };
 
 /* Owner of an inode that can't have user.* attributes. */
 struct emu_row {
-    struct emu_inode inode;
-    struct owner owner;
-    char *path; /* where it was last seen, from the root, no leading slash; or NULL */
-    bool lower; /* from a lower layer: its number can't be reused during the step */
-    bool used;
+	struct emu_inode inode;
+	struct owner owner;
+	char *path; /* where it was last seen, from the root, no leading slash; or NULL */
+	bool lower; /* from a lower layer: its number can't be reused during the step */
+	bool used;
 };
 
 struct emu_table {
-    struct emu_row *rows;
-    size_t count, capacity;
-    char **lower_paths; /* every path that a lower owners file names, sorted */
-    size_t lower_count;
+	struct emu_row *rows;
+	size_t count, capacity;
+	char **lower_paths; /* every path that a lower owners file names, sorted */
+	size_t lower_count;
 };
 
 struct emu {
-    unsigned flags;
-    int listener;
-    int proc;      /* the container's /proc; the working directory while serving */
-    int root;      /* the container's root */
-    int upper;     /* borrowed */
-    int owners;    /* borrowed */
-    bool foreign_proc; /* /proc counts in another pid namespace */
-    bool roots_vary;   /* a process of the step may have another root than ours */
-    bool no_addfd_send;
-    /*
+	unsigned flags;
+	int listener;
+	int proc; /* the container's /proc; the working directory while serving */
+	int root; /* the container's root */
+	int upper; /* borrowed */
+	int owners; /* borrowed */
+	bool foreign_proc; /* /proc counts in another pid namespace */
+	bool roots_vary; /* a process of the step may have another root than ours */
+	bool no_addfd_send;
+	/*
      * Before 5.19 a signal takes the caller out of its call, which is made
      * anew afterwards: what nobody heard of must not be there (EEXIST).
      */
-    bool restarts;
-    char made[PATH_MAX]; /* what this call made; empty if nothing */
-    struct emu_cred **creds;
-    size_t ncreds;
-    struct emu_table table;
+	bool restarts;
+	char made[PATH_MAX]; /* what this call made; empty if nothing */
+	struct emu_cred **creds;
+	size_t ncreds;
+	struct emu_table table;
 };
 
 /* One notification. */
 struct emu_call {
-    struct emu *emu;
-    uint64_t id;
-    pid_t pid;      /* thread, in our pid namespace */
-    pid_t proc_pid; /* the same, as /proc names it; 0 until emu_proc_pid() */
-    int nr;
-    const uint64_t *args;
+	struct emu *emu;
+	uint64_t id;
+	pid_t pid; /* thread, in our pid namespace */
+	pid_t proc_pid; /* the same, as /proc names it; 0 until emu_proc_pid() */
+	int nr;
+	const uint64_t *args;
 };
 
 /* ---- emu-target.c: the caller's memory, paths and descriptors ------------ */
 
 /* A path of the caller as we may use it, between place_begin and place_end. */
 struct emu_place {
-    char path[PATH_MAX];
-    bool entered; /* root and working directory are the caller's */
+	char path[PATH_MAX];
+	bool entered; /* root and working directory are the caller's */
 };
 
 pid_t emu_proc_pid(struct emu_call *call);
@@ -145,10 +145,10 @@ int emu_table_save(struct emu *emu);
 
 typedef int64_t emu_handler(struct emu_call *call);
 emu_handler emu_do_getid, emu_do_getresid, emu_do_getgroups, emu_do_setid, emu_do_setreid, emu_do_setresid,
-    emu_do_setfsid, emu_do_setgroups, emu_do_capset, emu_do_capget, emu_do_keepcaps;
+	emu_do_setfsid, emu_do_setgroups, emu_do_capset, emu_do_capget, emu_do_keepcaps;
 emu_handler emu_do_chown, emu_do_lchown, emu_do_fchown, emu_do_fchownat;
 emu_handler emu_do_open, emu_do_openat, emu_do_creat, emu_do_mkdir, emu_do_mkdirat, emu_do_mknod, emu_do_mknodat,
-    emu_do_symlink, emu_do_symlinkat;
+	emu_do_symlink, emu_do_symlinkat;
 emu_handler emu_do_stat, emu_do_lstat, emu_do_fstat, emu_do_fstatat, emu_do_statx;
 emu_handler emu_do_listxattr, emu_do_llistxattr, emu_do_flistxattr;
 emu_handler emu_do_execve, emu_do_execveat, emu_do_new_root, emu_do_rlimit, emu_do_peercred;

@@ -22,32 +22,32 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ul /* 6.6 */
 
 struct seccomp_data {
-    int nr;
-    uint32_t arch;
-    uint64_t instruction_pointer;
-    uint64_t args[6];
+	int nr;
+	uint32_t arch;
+	uint64_t instruction_pointer;
+	uint64_t args[6];
 };
 
 struct seccomp_notif {
-    uint64_t id;
-    uint32_t pid;
-    uint32_t flags;
-    struct seccomp_data data;
+	uint64_t id;
+	uint32_t pid;
+	uint32_t flags;
+	struct seccomp_data data;
 };
 
 struct seccomp_notif_resp {
-    uint64_t id;
-    int64_t val;
-    int32_t error;
-    uint32_t flags;
+	uint64_t id;
+	int64_t val;
+	int32_t error;
+	uint32_t flags;
 };
 
 struct seccomp_notif_addfd {
-    uint64_t id;
-    uint32_t flags;
-    uint32_t srcfd;
-    uint32_t newfd;
-    uint32_t newfd_flags;
+	uint64_t id;
+	uint32_t flags;
+	uint32_t srcfd;
+	uint32_t newfd;
+	uint32_t newfd_flags;
 };
 
 /* _IOWR('!', n, …): direction 3, size, type, number (asm-generic/ioctl.h). */
@@ -59,15 +59,15 @@ struct seccomp_notif_addfd {
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS EMU_IOC(1, 4, sizeof(uint64_t))
 
 struct sock_filter {
-    uint16_t code;
-    uint8_t jt;
-    uint8_t jf;
-    uint32_t k;
+	uint16_t code;
+	uint8_t jt;
+	uint8_t jf;
+	uint32_t k;
 };
 
 struct sock_fprog {
-    unsigned short len;
-    struct sock_filter *filter;
+	unsigned short len;
+	struct sock_filter *filter;
 };
 
 #define BPF_LD_ABS_W 0x20
@@ -118,19 +118,19 @@ struct sock_fprog {
 
 /* statx(2); glibc and musl disagree about who declares it. */
 struct emu_statx_time {
-    int64_t sec;
-    uint32_t nsec;
-    int32_t reserved;
+	int64_t sec;
+	uint32_t nsec;
+	int32_t reserved;
 };
 struct emu_statx {
-    uint32_t mask, blksize;
-    uint64_t attributes;
-    uint32_t nlink, uid, gid;
-    uint16_t mode, pad;
-    uint64_t ino, size, blocks, attributes_mask;
-    struct emu_statx_time atime, btime, ctime, mtime;
-    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
-    uint64_t spare[14];
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, pad;
+	uint64_t ino, size, blocks, attributes_mask;
+	struct emu_statx_time atime, btime, ctime, mtime;
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t spare[14];
 };
 #define EMU_STATX_BTIME 0x800u
 #ifndef AT_EMPTY_PATH

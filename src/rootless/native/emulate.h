@@ -41,20 +41,20 @@
 struct emu;
 
 struct emu_config {
-    unsigned flags;
-    /* What the payload starts as, emulated (USER, or root with no groups). */
-    uid_t uid;
-    gid_t gid;
-    const gid_t *groups;
-    size_t ngroups;
-    /* O_PATH directory of the overlay's upper layer, or -1: no layer results. */
-    int upper_fd;
-    /* Writable file for the owners of the layer's symlinks, fifos and sockets
+	unsigned flags;
+	/* What the payload starts as, emulated (USER, or root with no groups). */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t ngroups;
+	/* O_PATH directory of the overlay's upper layer, or -1: no layer results. */
+	int upper_fd;
+	/* Writable file for the owners of the layer's symlinks, fifos and sockets
      * (emu_finish truncates and writes it), or -1. */
-    int owners_fd;
-    /* Readable owners files of the lower layers, topmost first. */
-    const int *lower_owners;
-    size_t lower_count;
+	int owners_fd;
+	/* Readable owners files of the lower layers, topmost first. */
+	const int *lower_owners;
+	size_t lower_count;
 };
 
 /*
