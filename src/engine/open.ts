@@ -104,7 +104,8 @@ class NodeEngine implements Engine {
   }
 
   async doctor(): Promise<DoctorReport> {
-    throw new Error('doctor')
+    const { examine } = await import('./doctor.js')
+    return examine(this.#store, this.#lease, this.#env)
   }
 
   async close(): Promise<void> {
