@@ -148,7 +148,7 @@ static int set_path(struct site *s, int fs, const char *key, const char *path)
 	const char *shorter = short_path(path, buffer, false);
 
 	if (!shorter)
-		return fail(s->f, "open layer", "%s", path);
+		return fail(s->f, "mount overlay", "%s", path);
 	return k_fsconfig(fs, K_FSCONFIG_STRING, key, shorter) < 0 ? fail(s->f, "mount overlay", "%s", path) : 0;
 }
 
@@ -175,7 +175,7 @@ static int overlay_new(struct site *s, const struct stack *k)
 		char buffer[32];
 		const char *path = short_path(k->layers[i], buffer, false);
 		if (!path)
-			return fail(s->f, "open layer", "%s", k->layers[i]);
+			return fail(s->f, "mount overlay", "%s", k->layers[i]);
 		if (k_fsconfig(fs, K_FSCONFIG_STRING, "lowerdir+", path) < 0)
 			return fail(s->f, "mount overlay", "%s", k->layers[i]);
 	}
@@ -197,15 +197,15 @@ static int overlay_classic(struct site *s, const struct stack *k)
 
 	for (uint32_t i = 0; i < k->count; i++) {
 		if (!(path = short_path(k->layers[i], buffer, true)))
-			return fail(s->f, "open layer", "%s", k->layers[i]);
+			return fail(s->f, "mount overlay", "%s", k->layers[i]);
 		len += (size_t)sprintf(options + len, "%s%s", i ? ":" : "lowerdir=", path);
 	}
 	if (k->upper) {
 		if (!(path = short_path(k->upper, buffer, true)))
-			return fail(s->f, "open layer", "%s", k->upper);
+			return fail(s->f, "mount overlay", "%s", k->upper);
 		len += (size_t)sprintf(options + len, ",upperdir=%s", path);
 		if (!(path = short_path(k->work, buffer, true)))
-			return fail(s->f, "open layer", "%s", k->work);
+			return fail(s->f, "mount overlay", "%s", k->work);
 		len += (size_t)sprintf(options + len, ",workdir=%s,volatile", path);
 	}
 	sprintf(options + len, ",userxattr");
