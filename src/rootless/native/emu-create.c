@@ -185,6 +185,26 @@ int64_t emu_do_openat(struct emu_call *call)
 	return create_file(call, (int)call->args[0], call->args[1], (int)call->args[2], (mode_t)call->args[3]);
 }
 
+/*
+ * Paths that are resolved in a way of their own (below a directory, without
+ * links) would be another's path here: with those, a user's new file is
+ * refused as on kernels before 5.6, and programs fall back to openat.
+ */
+int64_t emu_do_openat2(struct emu_call *call)
+{
+	struct {
+		uint64_t flags, mode, resolve;
+	} how;
+	const struct emu_cred *cred = emu_cred_of(call->emu, call->pid);
+	if (call->args[3] < sizeof how || emu_read(call, call->args[2], &how, sizeof how) < 0)
+		return EMU_CONTINUE;
+	if (!(how.flags & (O_CREAT | EMU_O_TMPFILE_BIT)))
+		return EMU_CONTINUE;
+	if (how.resolve)
+		return cred->fsuid || cred->fsgid ? -ENOSYS : EMU_CONTINUE;
+	return create_file(call, (int)call->args[0], call->args[1], (int)how.flags, (mode_t)how.mode);
+}
+
 int64_t emu_do_creat(struct emu_call *call)
 {
 	return create_file(call, AT_FDCWD, call->args[0], O_CREAT | O_WRONLY | O_TRUNC, (mode_t)call->args[1]);

@@ -147,8 +147,8 @@ typedef int64_t emu_handler(struct emu_call *call);
 emu_handler emu_do_getid, emu_do_getresid, emu_do_getgroups, emu_do_setid, emu_do_setreid, emu_do_setresid,
 	emu_do_setfsid, emu_do_setgroups, emu_do_capset, emu_do_capget, emu_do_keepcaps;
 emu_handler emu_do_chown, emu_do_lchown, emu_do_fchown, emu_do_fchownat;
-emu_handler emu_do_open, emu_do_openat, emu_do_creat, emu_do_mkdir, emu_do_mkdirat, emu_do_mknod, emu_do_mknodat,
-	emu_do_symlink, emu_do_symlinkat;
+emu_handler emu_do_open, emu_do_openat, emu_do_openat2, emu_do_creat, emu_do_mkdir, emu_do_mkdirat, emu_do_mknod,
+	emu_do_mknodat, emu_do_symlink, emu_do_symlinkat;
 emu_handler emu_do_stat, emu_do_lstat, emu_do_fstat, emu_do_fstatat, emu_do_statx;
 emu_handler emu_do_listxattr, emu_do_llistxattr, emu_do_flistxattr;
 emu_handler emu_do_execve, emu_do_execveat, emu_do_new_root, emu_do_rlimit, emu_do_peercred;

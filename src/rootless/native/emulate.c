@@ -39,6 +39,7 @@ static emu_handler *const handlers[] = {
 	[SYS_symlink] = emu_do_symlink,
 #endif
 	[SYS_openat] = emu_do_openat,
+	[SYS_openat2] = emu_do_openat2,
 	[SYS_mkdirat] = emu_do_mkdirat,
 	[SYS_mknodat] = emu_do_mknodat,
 	[SYS_symlinkat] = emu_do_symlinkat,

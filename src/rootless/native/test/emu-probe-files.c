@@ -164,6 +164,27 @@ static void open_odd_files(void)
 	CHECK(owned("c", 60, 61));
 }
 
+static int open_2(const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+{
+	const uint64_t how[3] = {flags, mode, resolve};
+	return (int)syscall(437 /* openat2 */, AT_FDCWD, path, how, sizeof how);
+}
+
+static void openat2_as_user(void)
+{
+	CHECK(open_2("f", O_CREAT | O_WRONLY, 0600, 0) >= 0 && owned("f", 60, 61));
+	CHECK(open_2("f", O_RDONLY, 0, 8 /* RESOLVE_BENEATH */) >= 0);
+	/* Without emulation it would simply work. */
+	int fd = open_2("g", O_CREAT | O_WRONLY, 0600, 8);
+	CHECK(fd >= 0 ? owned("g", 60, 61) : errno == ENOSYS);
+}
+
+static void openat2_is_followed(void)
+{
+	CHECK(open_2("roots", O_CREAT | O_WRONLY, 0600, 8) >= 0 && owned("roots", 0, 0));
+	CHECK(probe_as(60, 61, openat2_as_user) == 0);
+}
+
 static void odd_files_are_opened(void)
 {
 	touch("roots");
@@ -250,6 +271,7 @@ const struct probe_case probe_files[] = {
 	{"/proc/self is the caller's", dev_stdout},
 	{"new files belong to their maker", new_files_belong_to_their_maker},
 	{"odd files are opened", odd_files_are_opened},
+	{"openat2 is followed", openat2_is_followed},
 	{"set-group-ID directories hand on their group", directories_hand_on_their_group},
 	{"devices are remembered", devices_are_remembered},
 	{"every stat agrees", every_stat_agrees},
