@@ -29,6 +29,9 @@ export class Solver {
   readonly #options: SolveOptions
   readonly #progress: VertexProgress
   readonly #limit: ReturnType<typeof limiter>
+  /** Ends the steps beside one that failed. */
+  readonly #failed = new AbortController()
+  readonly #signal: AbortSignal
   readonly #keys = new Map<Vertex, Promise<string>>()
   readonly #results = new Map<Vertex, Promise<Solved>>()
   readonly #trees = new Map<Vertex, Promise<FileTree>>()
@@ -43,18 +46,32 @@ export class Solver {
   constructor(host: BuildHost, options: SolveOptions) {
     this.#host = host
     this.#options = options
-    this.#progress = new VertexProgress(host)
+    this.#signal = AbortSignal.any([options.signal, this.#failed.signal])
+    this.#progress = new VertexProgress(host, this.#signal)
     this.#limit = limiter(options.jobs)
   }
 
-  /** Layers of `target`, executing what has no cached result. Rejects with the first failure once nothing runs. */
+  /**
+   * Layers of `target`, executing what has no cached result. The first failure ends whatever else runs, and rejects once
+   * nothing does.
+   */
   async solve(target: Vertex): Promise<Solved> {
     this.#progress.announce(topological(target))
     try {
       return await this.result(target)
     } catch (err) {
-      await Promise.allSettled([...this.#results.values(), ...this.#keys.values(), ...this.#trees.values()])
+      this.#failed.abort()
+      await this.#settle()
       throw err
+    }
+  }
+
+  /** Waits for all that is under way, and for what that leads to. */
+  async #settle(): Promise<void> {
+    const all = () => [...this.#results.values(), ...this.#keys.values(), ...this.#trees.values()]
+    for (let seen = -1; all().length !== seen; ) {
+      seen = all().length
+      await Promise.allSettled(all())
     }
   }
 
@@ -186,7 +203,7 @@ export class Solver {
     const trees = await this.tree(base)
     return this.#progress.during(v, async (output) => {
       const layer = await this.#limit(() => {
-        this.#options.signal.throwIfAborted()
+        this.#signal.throwIfAborted()
         output.started()
         if (v.op.kind === 'mkdir') return mkdirLayer(this.#host, v.op, trees, warnOn(output))
         if (v.op.kind !== 'run') throw new Error(`no key for ${v.op.kind}`)
@@ -195,7 +212,7 @@ export class Solver {
           layers,
           root: trees,
           output,
-          signal: this.#options.signal,
+          signal: this.#signal,
           inputs: this.#options.run,
         })
       })

@@ -6,11 +6,14 @@ import type { BuildHost } from '../seams.js'
 /** Turns the life of vertices into progress events. */
 export class VertexProgress {
   readonly #host: BuildHost
+  readonly #signal: AbortSignal
   readonly #ids = new Map<Vertex, number>()
   readonly #done = new Set<number>()
 
-  constructor(host: BuildHost) {
+  /** @param signal once it is aborted, nothing starts any more and what fails was cancelled */
+  constructor(host: BuildHost, signal: AbortSignal) {
     this.#host = host
+    this.#signal = signal
   }
 
   /** Gives each vertex its number, inputs first; scratch is nothing to show. */
@@ -44,6 +47,7 @@ export class VertexProgress {
     work: (progress: StepProgress & { cached(): void }) => Promise<T>,
     cached = false,
   ): Promise<T> {
+    this.#signal.throwIfAborted()
     const id = this.#ids.get(v)
     let fromCache = cached
     let started = false
@@ -69,7 +73,7 @@ export class VertexProgress {
       return result
     } catch (err) {
       start()
-      if (id !== undefined) this.#finish(id, false, (err as Error).message)
+      if (id !== undefined) this.#finish(id, false, this.#signal.aborted ? 'context canceled' : (err as Error).message)
       throw withLocation(err, v.location)
     }
   }
