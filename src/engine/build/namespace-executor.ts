@@ -14,6 +14,9 @@ import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
 
+/** Said where tsbox runs in a step of a tsbox that can map one id itself. @see docs/single-id.md */
+const IDS_FAKED = "warning: ids are only pretended in this nested step: every file will be root's\n"
+
 /** Scratch folders of one step; all are removed after it. */
 interface Scratch {
   upperDir: string
@@ -102,7 +105,8 @@ export class NamespaceExecutor implements StepExecutor {
         userOf(step, spec.user),
         agent.mode,
       )
-      await step.exec(process)
+      const { idsFaked } = await step.exec(process)
+      if (idsFaked) output.stderr(new TextEncoder().encode(IDS_FAKED))
     } catch (err) {
       await step.kill()
       const failure = startFailure(err, spec.args)
