@@ -36,13 +36,15 @@ interface Victims {
   output(): string
 }
 
-function startChild(mode: string): Victims {
+function startChild(t: TestContext, mode: string): Victims {
   const p = spawn(process.execPath, [process.argv[1]!], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TSBOX_TEST_MODE: mode },
     // A session of its own, by which the helper's processes are known.
     detached: true,
   })
+  // A test that fails leaves nothing either.
+  t.after(() => p.kill('SIGKILL'))
   let out = ''
   p.stdout!.on('data', (chunk: Buffer) => {
     out += chunk
@@ -83,30 +85,33 @@ function random(seed: number): (below: number) => number {
   }
 }
 
+/** A test that waits for the end of what does not end fails. */
+const LIMIT = { timeout: 120_000 }
 const ROLES = ['tsbox', 'agent', 'worker', 'init', 'payload']
 
 function tests(): void {
   for (const { mode } of ID_MODES) {
     for (const [depth, role] of ROLES.entries())
-      test(`${mode}: nothing is left when the ${role} is killed`, async (t) => {
+      test(`${mode}: nothing is left when the ${role} is killed`, LIMIT, async (t) => {
         if (!(await requireUserns(t))) return
-        const victims = startChild(mode)
+        const victims = startChild(t, mode)
         await until(() => victims.output().includes('running'))
+        // With both sleepers.
+        await until(() => processTree(victims.process.pid!).length > ROLES.length + 1)
         const tree = processTree(victims.process.pid!)
-        assert.ok(tree.length > ROLES.length, `${tree}`)
         process.kill(tree[depth]!, 'SIGKILL')
         await until(() => !tree.some(isAlive))
         if (role !== 'tsbox') assert.match(victims.output(), /ended (exit|.*unexpectedly)/)
         await removeLeftovers(t, mode, victims.output())
       })
 
-    test(`${mode}: nothing is left when any process is killed at any moment`, async (t) => {
+    test(`${mode}: nothing is left when any process is killed at any moment`, LIMIT, async (t) => {
       if (!(await requireUserns(t))) return
       const seed = Number(process.env.TSBOX_TEST_SEED ?? (Date.now() % 100000) + 1)
       t.diagnostic(`TSBOX_TEST_SEED=${seed}`)
       const next = random(seed)
       for (let round = 0; round < 10; round++) {
-        const victims = startChild(mode)
+        const victims = startChild(t, mode)
         await new Promise((done) => setTimeout(done, 40 + next(60)))
         const tree = processTree(victims.process.pid!)
         const victim = tree[next(tree.length)]!
