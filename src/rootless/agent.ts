@@ -41,7 +41,7 @@ export interface StepOptions {
 /** How a payload started. */
 export interface StepStart {
   /**
-   * Ids were to be emulated, but something above watches this process's calls already (tsbox inside a step of tsbox):
+   * Ids were to be emulated, but no seccomp listener could be had (tsbox inside a step of tsbox, or no such kernel):
    * changes of ids and owners succeed and have no effect. Worth a warning.
    */
   idsFaked: boolean

@@ -14,8 +14,8 @@ import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
 
-/** Said where tsbox runs in a step of a tsbox that can map one id itself. @see docs/single-id.md */
-const IDS_FAKED = "warning: ids are only pretended in this nested step: every file will be root's\n"
+/** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
+const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
 
 /** Scratch folders of one step; all are removed after it. */
 interface Scratch {

@@ -68,12 +68,12 @@ int emu_init(struct emu **out, const struct emu_config *config);
 /*
  * Put the filter on the calling thread, which needs no_new_privs or
  * CAP_SYS_ADMIN. Async-signal-safe.
- * Returns the listener's descriptor (close-on-exec). When this thread already
- * has a listener (single mode inside single mode) it returns -EBUSY and sets
- * *faked: a filter without notifications is in place that answers chown,
- * set*id and setgroups with success and does nothing; the caller should warn,
- * goes on without listener and never calls emu_attach. Any other negative
- * value is -errno with nothing installed.
+ * Returns the listener's descriptor (close-on-exec), or -errno: EBUSY when this
+ * thread already has a listener (single mode inside single mode), EINVAL or
+ * ENOSYS where the kernel knows none. *faked then says that a filter without
+ * notifications is in place, which answers chown, set*id and setgroups with
+ * success and does nothing; the caller should warn, goes on without listener
+ * and never calls emu_attach. Else nothing is installed.
  */
 int emu_install_filter(unsigned flags, bool *faked);
 
