@@ -188,7 +188,8 @@ export interface BuildHost {
   nextVertexId(): number
   layers: LayerService
   cache: BuildCache
-  executors: readonly StepExecutor[]
+  /** In order of preference; asked for when a step must be judged or run, which a cached build may never do. */
+  executors(): Promise<readonly StepExecutor[]>
   progress: ProgressSink
   /** @throws TsboxError E_IMAGE_NOT_FOUND */
   resolveImage(reference: string, platform: Platform): Promise<SourceImage>

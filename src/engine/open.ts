@@ -19,6 +19,7 @@ import type {
 } from './api.js'
 import { besideBundle } from './helper.js'
 import { type ImageDeps, NodeImages } from './images/node-images.js'
+import type { NodeLayers } from './layers/node-layers.js'
 import type { Workshop } from './layers/workshop.js'
 
 /** Go's names of the machines that Node runs on. */
@@ -53,19 +54,22 @@ class NodeEngine implements Engine {
   async build(request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
     const { runBuild } = await import('./build/build-engine.js')
     const { NodeLayers } = await import('./layers/node-layers.js')
-    const { NamespaceExecutor } = await import('./build/namespace-executor.js')
-    const { createWasiExecutor } = await import('./wasi/executor.js')
     const shop = this.#shop(request.userns)
     const layers = new NodeLayers(shop)
+    const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend)
+    return runBuild({ shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }, request, progress)
+  }
+
+  async #executors(shop: Workshop, layers: NodeLayers, backend: BuildRequest['backend']): Promise<StepExecutor[]> {
+    const { NamespaceExecutor } = await import('./build/namespace-executor.js')
+    const { createWasiExecutor } = await import('./wasi/executor.js')
     const wasi = createWasiExecutor({
       workerFile: besideBundle('wasi-worker.cjs', this.#env),
       writer: () => layers.writer(),
       layerFiles: (stack: readonly Layer[]) => layers.tarFiles(stack),
     })
     const namespace = new NamespaceExecutor(shop, layers)
-    const executors = (backend: BuildRequest['backend']): StepExecutor[] =>
-      backend === 'wasi' ? [wasi] : backend === 'namespace' ? [namespace] : [wasi, namespace]
-    return runBuild({ shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }, request, progress)
+    return backend === 'wasi' ? [wasi] : backend === 'namespace' ? [namespace] : [wasi, namespace]
   }
 
   async run(request: RunRequest): Promise<RunOutcome> {

@@ -53,7 +53,7 @@ export class MemoryHost implements BuildHost, LayerService, ImageSink {
     get: (key: string) => this.records.get(key),
     put: (key: string, record: CacheRecord) => void this.records.set(key, record),
   }
-  readonly executors: StepExecutor[] = [
+  readonly executors = async (): Promise<StepExecutor[]> => [
     { id: 'fake', keySalt: '', accepts: async () => true, run: (spec) => this.#run(spec) },
   ]
   readonly progress = (event: ProgressEvent) => void this.events.push(event)

@@ -51,7 +51,7 @@ export async function executorSalt(host: BuildHost, op: RunOp, root: FileTree): 
 /** The executor that runs the step: the first that accepts it. */
 async function chooseExecutor(host: BuildHost, op: RunOp, root: FileTree): Promise<StepExecutor> {
   const probe: StepSpec = { ...stepFields(op), layers: [], mounts: [] }
-  for (const executor of host.executors) if (await executor.accepts(probe, root)) return executor
+  for (const executor of await host.executors()) if (await executor.accepts(probe, root)) return executor
   throw new TsboxError('E_NO_EXECUTOR', `run step: no backend can execute it "${op.args.join(' ')}"`, {
     hint: 'tsbox doctor tells what this machine lacks',
   })

@@ -23,7 +23,7 @@ export interface BuildDeps {
   shop: Workshop
   layers: NodeLayers
   /** Executors in order of preference for the backend that was asked for. */
-  executors(backend: BuildRequest['backend']): StepExecutor[]
+  executors(backend: BuildRequest['backend']): Promise<StepExecutor[]>
   env: Readonly<Record<string, string | undefined>>
   hostPlatform: Platform
 }
@@ -93,11 +93,19 @@ function buildHost(
       get: (key) => store.cache.get(key, Date.now()),
       put: (key, record) => store.cache.put(key, record, lease),
     },
-    executors: deps.executors(request.backend),
+    executors: onceOnly(() => deps.executors(request.backend)),
     progress,
     resolveImage: async (reference) => sourceImage(deps.shop, reference),
     context: (name) => contexts.tree(name),
     platform,
+  }
+}
+
+function onceOnly<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
   }
 }
 

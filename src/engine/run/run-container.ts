@@ -45,6 +45,8 @@ export class ContainerRunner {
    */
   async run(request: RunRequest, image: StoredImage): Promise<RunOutcome> {
     const { store, lease } = this.#shop
+    // The helper starts while this process makes the container; whoever needs it first hears of its failure.
+    this.#shop.agent().catch(() => {})
     const made = await this.#make(request, image)
     try {
       const exitCode = await this.#execute(request, image, made)
