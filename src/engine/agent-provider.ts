@@ -51,7 +51,6 @@ export class AgentProvider {
   }
 
   async #findMode(): Promise<IdMode> {
-    if (this.#agent) return (await this.#agent).mode
     const candidates = this.#candidates()
     if (candidates.length === 1) return candidates[0]!.mode
     const known = this.#store.place.readJson<KnownMode>(this.#modeFile())
