@@ -130,18 +130,23 @@ class NodeEngine implements Engine {
     }
   }
 
-  #shop(userns: 'auto' | 'subid' | 'single'): Workshop {
-    let agents = this.#agents.get(userns)
-    if (!agents) {
-      agents = new AgentProvider(this.#store, this.#lease, this.#env, userns)
-      this.#agents.set(userns, agents)
+  #provider(userns: 'auto' | 'subid' | 'single'): AgentProvider {
+    let provider = this.#agents.get(userns)
+    if (!provider) {
+      provider = new AgentProvider(this.#store, this.#lease, this.#env, userns)
+      this.#agents.set(userns, provider)
     }
-    const provider = agents
+    return provider
+  }
+
+  #shop(userns: 'auto' | 'subid' | 'single'): Workshop {
+    const provider = this.#provider(userns)
     return {
       store: this.#store,
       lease: this.#lease,
       mode: () => provider.mode(),
       agent: () => provider.agent(),
+      agentFor: async (mode) => ((await provider.mode()) === mode ? provider : this.#provider(mode)).agent(),
       now: () => Math.floor(Date.now() / 1000),
     }
   }

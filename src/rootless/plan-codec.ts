@@ -52,8 +52,9 @@ export function readsOf(plan: StepPlan): Extract<PlanOp, { op: 'read' }>[] {
 }
 
 function encodeOverlay(w: FrameWriter, spec: OverlaySpec): void {
-  // overlayfs takes the topmost first.
-  w.strings([...spec.layers].reverse())
+  // overlayfs takes the topmost first, and no directory twice (ELOOP): of a layer that comes again, as that of two steps
+  // that change nothing does, only the topmost can be seen.
+  w.strings([...new Set([...spec.layers].reverse())])
     .str(spec.upper ?? NO_PATH)
     .str(spec.work ?? NO_PATH)
 }

@@ -214,6 +214,26 @@ test('the Dockerfile may come from elsewhere and from standard input', () => {
   assert.equal(piped.stdout, named.stdout, piped.stderr)
 })
 
+test('steps that change the same, or nothing, can be stacked', async (t) => {
+  if (!(await requireBox(t))) return
+  const Dockerfile =
+    'FROM base\nRUN true\nRUN test -e /\nRUN echo a > /f\nRUN rm /f\nRUN echo a > /f\nRUN rm /f\nRUN test ! -e /f\n'
+  const env = { SOURCE_DATE_EPOCH: '1700000000' }
+  cli.build(writeContext(cli, { Dockerfile }), ['-t', 'same'], { env })
+  assert.equal(cli.ok(['run', '--rm', 'same', 'sh', '-c', 'ls /f 2>/dev/null; echo $?']), '2\n')
+})
+
+test('an image may have many layers', async (t) => {
+  if (!(await requireBox(t))) return
+  const steps = Array.from({ length: 70 }, (_, n) => `COPY file /d/f${n}\n`)
+  const context = writeContext(cli, {
+    Dockerfile: `FROM base\n${steps.join('')}RUN ls /d | wc -l > /count\n`,
+    file: '',
+  })
+  cli.build(context, ['-t', 'many-layers'])
+  assert.equal(cli.ok(['run', '--rm', 'many-layers', 'cat', '/count']), '70\n')
+})
+
 test('here-documents are files, scripts and programs', async (t) => {
   if (!(await requireBox(t))) return
   const Dockerfile = `FROM base

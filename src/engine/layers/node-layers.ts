@@ -12,7 +12,7 @@ import { nodeSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { isTar } from './archive-probe.js'
 import { StackTree } from './stack-tree.js'
-import { knownDiffID, layerId, missing, snapshotDir, TocSource } from './toc-source.js'
+import { anySnapshot, knownDiffID, layerId, missing, snapshotDir, TocSource } from './toc-source.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Layers in the store, each form made from the other when it is needed. */
@@ -29,7 +29,8 @@ export class NodeLayers implements LayerService {
 
   async tree(layers: readonly Layer[]): Promise<FileTree> {
     for (const layer of layers) await this.#dropUntrusted(layer)
-    return new StackTree(this.#shop, layers, await Promise.all(layers.map((l) => this.#tocs.toc(l))))
+    const tocs = await Promise.all(layers.map((l) => this.#tocs.toc(l)))
+    return new StackTree(this.#shop, layers, tocs, (diffID) => this.#writeTar(diffID))
   }
 
   writer(): LayerWriter {
@@ -52,6 +53,18 @@ export class NodeLayers implements LayerService {
       }
       await pipeEntries(readTarStream(source, { whiteouts: false }), { entry, data: (d) => writer.data(d) })
       return { layer: await writer.commit(), entries }
+    } finally {
+      writer.abort()
+    }
+  }
+
+  /** A layer of one file. @param entry its size is that of the content */
+  async importFile(entry: Entry, content: AsyncIterable<Uint8Array>): Promise<Layer> {
+    const writer = this.#shop.store.layers.writer(this.#shop.lease)
+    try {
+      writer.entry(entry)
+      for await (const chunk of content) writer.data(chunk)
+      return await writer.commit()
     } finally {
       writer.abort()
     }
@@ -113,10 +126,10 @@ export class NodeLayers implements LayerService {
   }
 
   /** Makes the tar of a layer that is only a snapshot. */
-  async #materialise(diffID: string): Promise<void> {
+  async #materialise(diffID: string, layer: Layer = { diffID }): Promise<void> {
     const writer = this.#shop.store.layers.writer(this.#shop.lease)
     try {
-      await this.#copyEntries({ diffID }, writer)
+      await this.#copyEntries(layer, writer)
       const made = (await writer.commit()).diffID
       if (made !== diffID)
         throw new TsboxError('E_LAYER_CHANGED', `read layer: its files are no longer those of "${diffID}"`, {
@@ -131,9 +144,9 @@ export class NodeLayers implements LayerService {
     const { store } = this.#shop
     const blob = layer.diffID ? store.layers.blob(layer.diffID) : undefined
     if (blob) return pipeEntries(this.#blobEntries(blob.digest, layer.diffID!), sink)
-    const dir = await snapshotDir(this.#shop, layer)
-    if (dir === undefined) throw missing(layer)
-    await (await this.#shop.agent()).walk(dir, { content: true }, sink)
+    const snapshot = await anySnapshot(this.#shop, layer)
+    if (!snapshot) throw missing(layer)
+    await (await this.#shop.agentFor(snapshot.mode)).walk(snapshot.dir, { content: true }, sink)
   }
 
   #blobEntries(digest: string, diffID: string): EntrySource {
@@ -197,9 +210,8 @@ export class NodeLayers implements LayerService {
 
   async #unpack(layer: Layer): Promise<string> {
     const { store, lease } = this.#shop
-    const { diffID } = layer
-    const blob = diffID ? store.layers.blob(diffID) : undefined
-    if (!diffID || !blob) throw missing(layer)
+    const diffID = await this.#ensureBlob(layer)
+    const blob = store.layers.blob(diffID)!
     const mode = await this.#shop.mode()
     const draft = store.snapshots.allocate(mode, lease)
     const agent = await this.#shop.agent()
@@ -208,6 +220,15 @@ export class NodeLayers implements LayerService {
     await agent.apply(fs, this.#blobEntries(blob.digest, diffID))
     const id = store.snapshots.publish(draft, lease, { created: this.#shop.now(), diffID })
     return store.snapshots.fsDir(mode, id)
+  }
+
+  /** Makes a blob of a layer that is only a snapshot of another id mode. @returns its digest */
+  async #ensureBlob(layer: Layer): Promise<string> {
+    const { diffID } = layer
+    if (diffID && this.#shop.store.layers.blob(diffID)) return diffID
+    const sealed = await this.#sealRaw(layer)
+    if (!this.#shop.store.layers.blob(sealed.diffID)) await this.#materialise(sealed.diffID, layer)
+    return sealed.diffID
   }
 
   /** A snapshot that was written before the machine's last boot must still have its digest, or is not used. */

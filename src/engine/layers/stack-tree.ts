@@ -5,9 +5,10 @@ import type { Entry } from '../../layer/entry.js'
 import { LayerTree, type Located } from '../../layer/layer-tree.js'
 import { readContent } from '../../layer/tar-reader.js'
 import type { Toc } from '../../layer/toc.js'
+import type { IdMode } from '../../rootless/plan.js'
 import type { BlobReader } from '../../store/blobs.js'
 import { nodeSha256 } from '../../util/hash.js'
-import { missing, snapshotDir } from './toc-source.js'
+import { anySnapshot, missing } from './toc-source.js'
 import type { Workshop } from './workshop.js'
 
 /** A stack of layers as one tree. Metadata comes from tables of contents; contents from tars, or through the helper. */
@@ -15,10 +16,18 @@ export class StackTree implements FileTree {
   readonly #shop: Workshop
   readonly #layers: readonly Layer[]
   readonly #merged: LayerTree
+  readonly #writeTar: (diffID: string) => Promise<void>
 
-  constructor(shop: Workshop, layers: readonly Layer[], tocs: readonly Toc[]) {
+  /** @param writeTar makes the uncompressed tar of a layer of which there is only a compressed one */
+  constructor(
+    shop: Workshop,
+    layers: readonly Layer[],
+    tocs: readonly Toc[],
+    writeTar: (diffID: string) => Promise<void>,
+  ) {
     this.#shop = shop
     this.#layers = layers
+    this.#writeTar = writeTar
     this.#merged = new LayerTree(tocs)
   }
 
@@ -42,7 +51,7 @@ export class StackTree implements FileTree {
 
   async *stream(path: string): AsyncIterable<Uint8Array> {
     const located = this.#locate(path)
-    const blob = this.#tar(located)
+    const blob = await this.#tar(located)
     if (!blob) {
       yield await this.readFile(path)
       return
@@ -90,20 +99,22 @@ export class StackTree implements FileTree {
     onFile: (index: number) => void,
     onData: (chunk: Uint8Array) => void,
   ): Promise<void> {
-    let through: { index: number; root: string; path: string }[] = []
+    let through: { index: number; root: string; mode: IdMode; path: string }[] = []
     const flush = async () => {
       const batch = through
       through = []
-      if (batch.length) {
-        const agent = await this.#shop.agent()
+      if (batch[0]) {
+        const agent = await this.#shop.agentFor(batch[0].mode)
         await agent.read(batch, (i) => onFile(batch[i]!.index), onData)
       }
     }
     for (const [index, path] of paths.entries()) {
       const located = this.#locate(path)
-      const blob = this.#tar(located)
+      const blob = await this.#tar(located)
       if (!blob) {
-        through.push({ index, ...(await this.#onDisk(located)) })
+        const place = await this.#onDisk(located)
+        if (through[0] && through[0].mode !== place.mode) await flush()
+        through.push({ index, ...place })
         continue
       }
       try {
@@ -123,18 +134,23 @@ export class StackTree implements FileTree {
     return located
   }
 
-  /** The layer's uncompressed tar, where there is one. */
-  #tar(located: Located): BlobReader | undefined {
+  /** The layer's uncompressed tar, where there is one or nothing else to read from. */
+  async #tar(located: Located): Promise<BlobReader | undefined> {
+    const { store } = this.#shop
     const layer = this.#layers[located.layerIndex]!
-    if (located.offset < 0 || !layer.diffID || !this.#shop.store.blobs.has(layer.diffID)) return undefined
-    return this.#shop.store.blobs.open(layer.diffID)
+    if (located.offset < 0 || !layer.diffID) return undefined
+    if (!store.blobs.has(layer.diffID)) {
+      if (!store.layers.blob(layer.diffID) || (await anySnapshot(this.#shop, layer))) return undefined
+      await this.#writeTar(layer.diffID)
+    }
+    return store.blobs.open(layer.diffID)
   }
 
-  async #onDisk(located: Located): Promise<{ root: string; path: string }> {
+  async #onDisk(located: Located): Promise<{ root: string; mode: IdMode; path: string }> {
     const layer = this.#layers[located.layerIndex]!
-    const root = await snapshotDir(this.#shop, layer)
-    if (root === undefined) throw missing(layer)
-    return { root, path: located.contentPath }
+    const snapshot = await anySnapshot(this.#shop, layer)
+    if (!snapshot) throw missing(layer)
+    return { root: snapshot.dir, mode: snapshot.mode, path: located.contentPath }
   }
 }
 

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import type { Layer } from '../../build/seams.js'
 import { decodeToc, encodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
+import type { IdMode } from '../../rootless/plan.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Tables of contents of layers, from wherever they come cheapest. */
@@ -25,19 +26,19 @@ export class TocSource {
       const toc = await store.layers.ensureToc(diffID, lease)
       if (toc) return toc
     }
-    const dir = await snapshotDir(this.#shop, layer)
-    if (dir === undefined) throw missing(layer)
-    return this.#listed(dir)
+    const snapshot = await anySnapshot(this.#shop, layer)
+    if (!snapshot) throw missing(layer)
+    return this.#listed(snapshot)
   }
 
   /** Lists a snapshot whose digest nobody has asked for yet, once. */
-  async #listed(dir: string): Promise<Toc> {
+  async #listed({ dir, mode }: SnapshotPlace): Promise<Toc> {
     const { store, lease } = this.#shop
     const file = `${dirname(dir)}/toc`
     const known = store.place.read(file)
     if (known) return decodeToc(known)
     const builder = new TocBuilder()
-    const agent = await this.#shop.agent()
+    const agent = await this.#shop.agentFor(mode)
     await agent.walk(dir, { content: false }, { entry: (e) => builder.entry(e, undefined), data: () => {} })
     const toc = builder.finish(0)
     store.place.write(file, encodeToc(toc), lease.tempPath('toc'))
@@ -66,8 +67,27 @@ export function missing(layer: Layer): TsboxError {
 
 /** Folder of the layer's snapshot in this process's id mode, if it has one that can be trusted now. */
 export async function snapshotDir(shop: Workshop, layer: Layer): Promise<string | undefined> {
-  const { store } = shop
-  const mode = await shop.mode()
+  return snapshotIn(shop, layer, await shop.mode())
+}
+
+/** A layer's files as they are on disk. */
+export interface SnapshotPlace {
+  dir: string
+  /** The id mode that reads them right. */
+  mode: IdMode
+}
+
+/** A snapshot of the layer that can be trusted now, of this process's id mode if there is one. */
+export async function anySnapshot(shop: Workshop, layer: Layer): Promise<SnapshotPlace | undefined> {
+  const own = await shop.mode()
+  for (const mode of [own, own === 'subid' ? 'single' : 'subid'] as const) {
+    const dir = snapshotIn(shop, layer, mode)
+    if (dir !== undefined) return { dir, mode }
+  }
+  return undefined
+}
+
+function snapshotIn({ store }: Workshop, layer: Layer, mode: IdMode): string | undefined {
   const candidates = [
     layer.snapshotMode === mode ? layer.snapshot : undefined,
     layer.diffID ? store.snapshots.byDiffID(mode, layer.diffID) : undefined,

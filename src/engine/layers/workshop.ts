@@ -11,6 +11,8 @@ export interface Workshop {
   mode(): Promise<IdMode>
   /** The helper, started at the first call. @throws TsboxError where this machine has no namespaces to give */
   agent(): Promise<AgentApi>
+  /** The helper in an id mode, for what was made in it. @throws TsboxError where this user can't have that mode (any more) */
+  agentFor(mode: IdMode): Promise<AgentApi>
   /** Whole seconds since 1970. */
   now(): number
 }
