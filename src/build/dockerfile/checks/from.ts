@@ -12,6 +12,8 @@ import type { Reporter } from './reporter.js'
 export interface ResolvedFrom {
   base: string
   platform: Platform | undefined
+  /** Names of the variables that it uses. */
+  used: ReadonlySet<string>
 }
 
 /** InvalidDefaultArgInFrom: without build arguments, each base must still be a name. */
@@ -44,13 +46,14 @@ export function resolveFrom(
   reportUndeclared(base, stage, globals, reporter)
   if (base.text === '')
     throw fault(`base name (${stage.base}) should not be blank`, 'give the ARG a default, or pass --build-arg')
-  if (stage.platform === '') return { base: base.text, platform: undefined }
+  if (stage.platform === '') return { base: base.text, platform: undefined, used: base.matched }
   const platform = expand(stage.platform, lookup, { escape: file.escape })
   reportUndeclared(platform, stage, globals, reporter)
   reportRedundant(platform, stage, globals, reporter)
   reportConstant(platform, stage, build, reporter)
   if (platform.text === '') throw emptyPlatform(stage.platform, platform, globals)
-  return { base: base.text, platform: parsePlatform(platform.text, build) }
+  const used = new Set([...base.matched, ...platform.matched])
+  return { base: base.text, platform: parsePlatform(platform.text, build), used }
 }
 
 function emptyPlatform(written: string, expansion: Expansion, globals: GlobalArgs): Error {

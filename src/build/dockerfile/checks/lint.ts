@@ -1,7 +1,7 @@
 import { TsboxError } from '../../../base/error.js'
 import type { Platform } from '../../../oci/platform.js'
 import { IgnoreMatcher } from '../../context/ignore.js'
-import type { CheckOptions } from '../directive.js'
+import { type CheckOptions, parseCheckOptions } from '../directive.js'
 import type { Dockerfile } from '../instruction.js'
 import { checkFromCasing, checkInstructionCasing } from './casing.js'
 import { checkDescriptions, checkStageNames } from './definition.js'
@@ -22,14 +22,19 @@ export interface LintImage {
 /** What checks need beside the file. */
 export interface LintContext {
   buildArgs?: Readonly<Record<string, string | undefined>> | undefined
-  /** Stage to look at, with those it needs; all where absent. */
+  /** Stage to look at, by name or index, with those it needs; all where absent. */
   target?: string | undefined
+  /** Without a target, look only at the last stage and what it needs, as a build does. */
+  lastOnly?: boolean | undefined
   /** Platform of the build's result; `buildPlatform` is the machine's, the same where absent. */
   platform: Platform
   buildPlatform?: Platform | undefined
   /** Patterns of `.dockerignore`. */
   ignorePatterns?: readonly string[] | undefined
-  /** Base images as far as they are known; an unknown one counts as empty. */
+  /**
+   * Base images. Without this each one counts as empty; one that this does not know may set any variable, so that
+   * UndefinedVar stays silent in its stages.
+   */
   image?: ((reference: string, platform: Platform) => LintImage | undefined) | undefined
   /** Replaces what `# check=` says (BUILDKIT_DOCKERFILE_CHECK). */
   options?: CheckOptions | undefined
@@ -59,12 +64,34 @@ export function lint(file: Dockerfile, context: LintContext): LintResult {
     if (!(err instanceof TsboxError)) throw err
     error = err
   }
-  if (!error && options.error && reporter.warnings.length)
-    error = new TsboxError('E_LINT', `lint violation found for rules: ${reporter.violated().join(', ')}`, {
-      hint: 'mend them, or name them in # check=skip=…',
-    })
+  if (!error && options.error) error = violationOf(reporter.warnings)
   const warnings = reporter.warnings.sort((a, b) => a.line - b.line)
   return { warnings, error }
+}
+
+/** What `# check=error=true` makes of warnings: E_LINT, or nothing where there are none. */
+export function violationOf(warnings: readonly LintWarning[]): TsboxError | undefined {
+  const rules = [...new Set(warnings.map((w) => w.rule))]
+  if (!rules.length) return undefined
+  return new TsboxError('E_LINT', `lint violation found for rules: ${rules.join(', ')}`, {
+    hint: 'mend them, or name them in # check=skip=…',
+  })
+}
+
+/**
+ * What checks may say: the build argument BUILDKIT_DOCKERFILE_CHECK, else the `# check=` of the file.
+ *
+ * @throws TsboxError E_DOCKERFILE for an unknown option
+ */
+export function checkOptions(file: Dockerfile, buildArgs: LintContext['buildArgs']): CheckOptions {
+  const given = buildArgs?.BUILDKIT_DOCKERFILE_CHECK
+  if (!given) return file.directives.check
+  try {
+    return parseCheckOptions(given)
+  } catch (err) {
+    if (!(err instanceof TsboxError)) throw err
+    throw new TsboxError(err.code, `failed to parse BUILDKIT_DOCKERFILE_CHECK: ${err.message}`, { hint: err.hint })
+  }
 }
 
 /** Checks that need no variable. */

@@ -25,14 +25,15 @@ export class Reporter {
   }
 
   report(name: RuleName, location: LineRange, detail: string): void {
-    const { description, url, experimental } = RULES[name]
-    const { skip, skipAll, experimental: wanted, experimentalAll } = this.#options
-    if (experimental ? !(experimentalAll || wanted.includes(name)) : skipAll || skip.includes(name)) return
+    const { description, url } = RULES[name]
+    if (!speaks(name, this.#options)) return
     this.warnings.push({ rule: name, line: location.line, endLine: location.endLine, detail, description, url })
   }
+}
 
-  /** Names of the rules that found something, each once. */
-  violated(): string[] {
-    return [...new Set(this.warnings.map((w) => w.rule))]
-  }
+/** Whether the directives let a rule speak. */
+export function speaks(name: RuleName, options: CheckOptions): boolean {
+  const { skip, skipAll, experimental, experimentalAll } = options
+  if (RULES[name].experimental) return experimentalAll || experimental.includes(name)
+  return !skipAll && !skip.includes(name)
 }

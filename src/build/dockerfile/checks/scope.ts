@@ -13,18 +13,21 @@ export class StageScope {
   /** WORKDIR was set in this Dockerfile. */
   workdirSet: boolean
   os: string
+  /** Nothing is known of the base image: it may set any variable. */
+  readonly open: boolean
   /** Triggers that the next stage runs. */
   triggers: string[]
   /** CMD, ENTRYPOINT and HEALTHCHECK of this stage, the last of each. */
   readonly last = new Map<StageInstruction['type'], StageInstruction>()
 
-  constructor(parent: StageScope | undefined, image: LintImage | undefined, os: string) {
+  constructor(parent: StageScope | undefined, image: LintImage | undefined, os: string, open = false) {
     this.env = new Map(parent?.env ?? image?.env ?? [])
     if (!this.env.has('PATH')) this.env.set('PATH', DEFAULT_PATH)
     this.args = new Set(parent?.args)
     this.hasShell = parent?.hasShell ?? image?.hasShell ?? false
     this.workdirSet = parent?.workdirSet ?? false
     this.os = parent?.os ?? os
+    this.open = parent?.open ?? open
     this.triggers = [...(parent?.triggers ?? image?.triggers ?? [])]
   }
 

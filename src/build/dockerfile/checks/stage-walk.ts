@@ -1,9 +1,17 @@
 import type { Platform } from '../../../oci/platform.js'
 import type { IgnoreMatcher } from '../../context/ignore.js'
+import type { LineRange } from '../ast.js'
 import { expandInstruction } from '../expand-instruction.js'
 import { fault, faultWithGuess, locate } from '../fault.js'
 import { quote } from '../go-text.js'
-import type { ArgInstruction, Dockerfile, Stage, StageInstruction } from '../instruction.js'
+import type {
+  ArgDefinition,
+  ArgInstruction,
+  Dockerfile,
+  RunInstruction,
+  Stage,
+  StageInstruction,
+} from '../instruction.js'
 import { parseInstruction } from '../parse.js'
 import { type Expansion, expand } from '../shell-lex.js'
 import { suggest } from '../suggest.js'
@@ -19,6 +27,24 @@ import { checkSecretName } from './secrets.js'
 /** Build arguments that steer the builder and are no variables of a stage. */
 const NOT_VARIABLES = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']
 
+/** What looks on while the walk goes through the stages; stages are given by their index. */
+export interface WalkObserver {
+  /** FROM of every stage, needed or not. */
+  from(stage: number, from: ResolvedFrom): void
+  /** An ARG; `inherited` where its value is that of the ARG above the first FROM, or predefined. */
+  arg(stage: number, arg: ArgDefinition, location: LineRange, value: string | undefined, inherited: boolean): void
+  /** A RUN, expanded. */
+  run(stage: number, run: RunInstruction): void
+}
+
+/** Which stages are needed. */
+export interface StageNeeds {
+  /** Index of the stage asked for. */
+  target: number
+  /** By index, what a stage takes from: its base first. */
+  needs: readonly (readonly number[])[]
+}
+
 /** What the walk is given. */
 export interface WalkInput {
   file: Dockerfile
@@ -27,6 +53,7 @@ export interface WalkInput {
   buildArgs: Readonly<Record<string, string | undefined>>
   ignore: IgnoreMatcher | undefined
   reporter: Reporter
+  observer?: WalkObserver | undefined
 }
 
 /** Goes through the stages as a build would, so that each instruction is seen with the variables that it has. */
@@ -40,32 +67,43 @@ export class StageWalk {
   }
 
   /** @throws TsboxError E_DOCKERFILE */
-  run(): void {
-    const { file, context, globals, reporter } = this.#in
+  run(): StageNeeds {
+    const { file, context, globals, reporter, observer } = this.#in
     const build = context.buildPlatform ?? context.platform
-    for (const stage of file.stages)
-      this.#froms.push(locate(file, stage.location, () => resolveFrom(stage, file, globals, build, reporter)))
-    const wanted = this.#wanted()
+    for (const [index, stage] of file.stages.entries()) {
+      const from = locate(file, stage.location, () => resolveFrom(stage, file, globals, build, reporter))
+      this.#froms.push(from)
+      observer?.from(index, from)
+    }
+    const needs = file.stages.map((_, i) => this.#needs(i))
+    for (const i of file.stages.keys()) this.#refuseCircle(i, needs)
+    const target = this.#target()
+    const wanted = this.#wanted(target, needs)
     for (const [index, stage] of file.stages.entries()) if (wanted.has(index)) this.#stage(index, stage)
+    return { target, needs }
   }
 
   /** The target and what it needs; everything without a target. */
-  #wanted(): Set<number> {
+  #wanted(target: number, needs: readonly number[][]): Set<number> {
     const { file, context } = this.#in
-    const needs = file.stages.map((_, i) => this.#needs(i))
-    for (const i of file.stages.keys()) this.#refuseCircle(i, needs)
-    if (!context.target) return new Set(file.stages.keys())
-    const target = context.target.toLowerCase()
-    const index = file.stages.findLastIndex((s) => s.name !== '' && s.name === target)
-    if (index < 0)
-      throw faultWithGuess(
-        `target stage ${quote(target)} could not be found`,
-        target,
-        file.stages.map((s) => s.name).filter(Boolean),
-      )
-    const found = new Set([index])
+    if (!context.target && !context.lastOnly) return new Set(file.stages.keys())
+    const found = new Set([target])
     for (const i of found) for (const n of needs[i]!) found.add(n)
     return found
+  }
+
+  #target(): number {
+    const { file, context } = this.#in
+    if (!context.target) return file.stages.length - 1
+    const target = context.target.toLowerCase()
+    const index = this.#named(target)
+    if (index !== undefined) return index
+    if (/^\d+$/.test(target) && Number(target) < file.stages.length) return Number(target)
+    throw faultWithGuess(
+      `target stage ${quote(target)} could not be found`,
+      target,
+      file.stages.map((s) => s.name).filter(Boolean),
+    )
   }
 
   #needs(index: number): number[] {
@@ -138,12 +176,13 @@ export class StageWalk {
       )
     const image = context.image?.(base, platform)
     if (image?.platform) checkImagePlatform(stage, base, platform, image.platform, reporter)
-    return new StageScope(undefined, image, platform.os)
+    const open = context.image !== undefined && image === undefined
+    return new StageScope(undefined, image, platform.os, open)
   }
 
   #instruction(i: StageInstruction, scope: StageScope, index: number): void {
     if (i.type === 'arg') {
-      this.#arg(i, scope)
+      this.#arg(i, scope, index)
       return
     }
     if (i.type === 'copy' && i.from !== '') this.#refuseLater('copy', this.#copySource(i.from), i.from, index)
@@ -153,6 +192,7 @@ export class StageWalk {
       escape: this.#in.file.escape,
       onWord: (word) => this.#reportUndefined(word, i, scope),
     })
+    if (expanded.type === 'run') this.#in.observer?.run(index, expanded)
     checkInstruction(expanded, scope, this.#in.ignore, this.#in.reporter)
   }
 
@@ -166,9 +206,10 @@ export class StageWalk {
     )
   }
 
-  #arg(i: ArgInstruction, scope: StageScope): void {
-    const { buildArgs, globals, file, reporter } = this.#in
-    for (const { key, value } of i.args) {
+  #arg(i: ArgInstruction, scope: StageScope, index: number): void {
+    const { buildArgs, globals, file, reporter, observer } = this.#in
+    for (const arg of i.args) {
+      const { key, value } = arg
       checkSecretName('ARG', key, i.location, reporter)
       let result = buildArgs[key]
       if (result === undefined && value !== undefined) {
@@ -176,7 +217,9 @@ export class StageWalk {
         this.#reportUndefined(word, i, scope)
         result = word.text
       }
+      const inherited = result === undefined && globals.values.has(key)
       result ??= globals.values.get(key)
+      observer?.arg(index, arg, i.location, result, inherited)
       if (result !== undefined && !NOT_VARIABLES.includes(key)) scope.env.set(key, result)
       scope.args.add(key)
     }
@@ -184,6 +227,7 @@ export class StageWalk {
 
   /** UndefinedVar */
   #reportUndefined(word: Expansion, i: StageInstruction, scope: StageScope): void {
+    if (scope.open) return
     for (const name of word.unmatched) {
       if (scope.args.has(name) || NOT_VARIABLES.includes(name)) continue
       const guess = suggest(name, [...scope.env.keys()])
