@@ -177,6 +177,15 @@ export interface ImageSink {
   tag(manifest: Descriptor, config: Descriptor): Promise<void>
 }
 
+/** A file from the network, in a layer that holds it. */
+export interface FetchedFile {
+  layer: Layer
+  /** Of the file within the layer. */
+  path: string
+  /** What it is called where the destination is a directory. */
+  name: string
+}
+
 /** Everything the builder is given. */
 export interface BuildHost {
   sha256: Sha256
@@ -195,5 +204,11 @@ export interface BuildHost {
   resolveImage(reference: string, platform: Platform): Promise<SourceImage>
   /** The main context (`''`) or a named one; undefined when there is none of that name. */
   context(name: string): Promise<FileTree | undefined>
+  /**
+   * Fetches what ADD names by URL; absent where there is no network.
+   *
+   * @param checksum `algorithm:hex` that the content must have
+   */
+  fetch?(url: string, checksum: string | undefined): Promise<FetchedFile>
   platform: Platform
 }

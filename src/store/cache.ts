@@ -17,6 +17,16 @@ export interface StoredCacheRecord {
   layer?: LayerRef | undefined
   /** Seconds since 1970. */
   created: number
+  /** Of a file that was fetched: what its server is asked with the next time. */
+  validators?: CacheValidators | undefined
+}
+
+/** What a server said of a file. @see RFC 9110, section 8.8 */
+export interface CacheValidators {
+  etag?: string | undefined
+  lastModified?: string | undefined
+  /** From Content-Disposition. */
+  name?: string | undefined
 }
 
 const TOUCH_AFTER_MS = 3_600_000

@@ -1,5 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import { cleanKeepSlash } from '../../base/path.js'
+import { redactUrl, remoteKind } from '../../base/url.js'
 import type {
   AddInstruction,
   CommandForm,
@@ -156,11 +157,13 @@ async function dispatchCopy(
   const isAdd = i.type === 'add'
   const sources: CopySource[] = []
   const inputs: Vertex[] = [state.vertex]
+  if (isAdd && i.checksum !== '') checkChecksum(i)
   if (i.sources.length) {
     let tree = -1
     for (const path of i.sources) {
-      if (isAdd && isRemote(path)) {
-        sources.push({ from: 'http', url: path, ...(i.checksum ? { checksum: i.checksum } : {}) })
+      const remote = remoteKind(path)
+      if (remote) {
+        sources.push(remoteSource(i, path, remote))
         continue
       }
       if (tree < 0) tree = inputs.push(await ctx.source(isAdd ? '' : i.from)) - 1
@@ -180,7 +183,7 @@ async function dispatchCopy(
     link: i.link,
     unpack,
   }
-  const shown = [...i.sources, ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
+  const shown = [...i.sources.map(redactUrl), ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
   const flags = [i.chown && `--chown=${i.chown} `, i.chmod && `--chmod=${i.chmod} `].filter(Boolean).join('')
   const from = i.type === 'copy' && i.from !== '' ? `--from=${i.from} ` : ''
   const word = isAdd ? 'ADD' : 'COPY'
@@ -188,8 +191,27 @@ async function dispatchCopy(
   state.record(`${word} ${flags}${shown}`, state.vertex)
 }
 
-function isRemote(path: string): boolean {
-  return /^(https?|git|ssh):\/\//i.test(path) || /^git@[^:]+:/.test(path)
+function remoteSource(i: CopyInstruction | AddInstruction, url: string, kind: 'http' | 'git'): CopySource {
+  if (i.type === 'copy')
+    throw new TsboxError('E_DOCKERFILE', `source can't be a ${kind === 'http' ? 'URL' : 'git ref'} for COPY`, {
+      hint: 'use ADD',
+    })
+  if (kind === 'git')
+    throw new TsboxError('E_UNSUPPORTED', `add: git repositories are not fetched yet: "${redactUrl(url)}"`)
+  return { from: 'http', url, ...(i.checksum ? { checksum: i.checksum } : {}) }
+}
+
+/** @see BuildKit's dispatchCopy, whose words these are */
+function checkChecksum({ sources, inline, checksum }: AddInstruction): void {
+  if (sources.length + inline.length !== 1)
+    throw new TsboxError('E_DOCKERFILE', "checksum can't be specified for multiple sources")
+  if (!sources[0] || !remoteKind(sources[0]))
+    throw new TsboxError('E_DOCKERFILE', 'checksum requires HTTP(S) or Git sources')
+  const [, algorithm, hex] = /^([a-z0-9]+):([0-9a-f]+)$/.exec(checksum) ?? []
+  const length = { sha256: 64, sha384: 96, sha512: 128 }[algorithm ?? '']
+  if (!hex) throw new TsboxError('E_DOCKERFILE', `invalid checksum digest format: "${checksum}"`)
+  if (!length) throw new TsboxError('E_DOCKERFILE', `unsupported digest algorithm: "${checksum}"`)
+  if (hex.length !== length) throw new TsboxError('E_DOCKERFILE', `invalid checksum digest length: "${checksum}"`)
 }
 
 /** Rooted destination; a trailing slash is kept, `.` and nothing are the working directory. */

@@ -1,5 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import { baseName, dirName } from '../../base/path.js'
+import { redactUrl } from '../../base/url.js'
 import { IgnoreMatcher } from '../context/ignore.js'
 import { parseChmod } from '../dockerfile/chmod.js'
 import type { CopyOp } from '../graph/vertex.js'
@@ -36,9 +37,25 @@ export async function copyLayer(
   for (const source of op.sources) {
     if (source.from === 'inline') putInline(draft, op, source, style, host.now())
     else if (source.from === 'tree') await copySource(host, draft, op, trees[source.input - 1]!, source.path, style)
-    else throw new TsboxError('E_UNSUPPORTED', `add: remote sources are not fetched yet "${source.url}"`)
+    else await addRemote(host, draft, op, source, style)
   }
   return writeLayer(host, draft.finish(), reuse)
+}
+
+/** ADD of a URL: a file like any other, but extracted only where that is asked for. */
+async function addRemote(
+  host: BuildHost,
+  draft: LayerDraft,
+  op: CopyOp,
+  source: { url: string; checksum?: string | undefined },
+  style: CopyStyle,
+): Promise<void> {
+  if (!host.fetch)
+    throw new TsboxError('E_UNSUPPORTED', `add: there is no network to fetch from: "${redactUrl(source.url)}"`)
+  const { layer, path, name } = await host.fetch(source.url, source.checksum)
+  const tree = await host.layers.tree([layer])
+  if (op.unpack === 'all' && (await unpackInto(host, draft, op, tree, path, style))) return
+  draftCopy(draft, tree, name, path, op.dest, style)
 }
 
 const EMPTY = { lstat: () => undefined }

@@ -97,6 +97,9 @@ function buildHost(
     progress,
     resolveImage: async (reference) => sourceImage(deps.shop, reference),
     context: (name) => contexts.tree(name),
+    // Loaded here only: http and tls cost every other build their time.
+    fetch: async (url, checksum) =>
+      (await import('../fetch/remote-file.js')).fetchFile({ ...deps, signal: request.signal }, url, checksum),
     platform,
   }
 }
