@@ -1,3 +1,5 @@
+import type { Platform } from '../oci/platform.js'
+import { BuildChecks } from './build-checks.js'
 import { parseDockerfile } from './dockerfile/parse.js'
 import { type ExportedImage, exportImage } from './export/image.js'
 import { planBuild } from './graph/plan.js'
@@ -13,6 +15,8 @@ export interface BuildJob {
   text: string
   file: string
   plan: Omit<PlanOptions, 'resolveImage'>
+  /** Patterns of `.dockerignore`, for the check that asks for them. */
+  ignorePatterns?: (() => readonly string[]) | undefined
   run: RunInputs
   jobs: number
   /** SOURCE_DATE_EPOCH in seconds. */
@@ -25,22 +29,26 @@ export interface BuildJob {
 /**
  * Builds one target and exports its image.
  *
- * @throws TsboxError E_DOCKERFILE, StepFailed, and what the host's parts throw; the store then has nothing of the image
+ * @throws TsboxError E_DOCKERFILE, E_LINT, StepFailed, and what the host's parts throw; the store then has nothing of the image
  */
 export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink): Promise<ExportedImage> {
   const internal = new InternalStep(host)
-  const dockerfile = await internal.run(
+  const [dockerfile, checks] = await internal.run(
     `[internal] load build definition from ${job.file.split('/').pop()}`,
-    async (status) => {
+    async (status, id) => {
       status(`transferring dockerfile: ${job.text.length}B`)
-      return parseDockerfile(job.text, { file: job.file })
+      const parsed = parseDockerfile(job.text, { file: job.file })
+      return [parsed, new BuildChecks(parsed, job, host, id)] as const
     },
   )
-  const plan = await planBuild(dockerfile, {
-    ...job.plan,
-    resolveImage: (reference, platform) =>
-      internal.run(`[internal] load metadata for ${reference}`, () => host.resolveImage(reference, platform)),
-  })
+  const resolveImage = async (reference: string, platform: Platform) => {
+    const step = `[internal] load metadata for ${reference}`
+    const image = await internal.run(step, () => host.resolveImage(reference, platform))
+    checks.know(reference, platform, image)
+    return image
+  }
+  const plan = await planBuild(dockerfile, { ...job.plan, resolveImage }).finally(() => checks.report())
+  checks.enforce()
   job.signal.throwIfAborted()
   const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
   const solved = await solver.solve(plan.target)

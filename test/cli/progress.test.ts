@@ -28,7 +28,9 @@ const status = (id: number, at: number, name: string, current: number, total: nu
 }
 const warning = (id: number): ProgressEvent => {
   const url = 'https://docs.docker.com/go/dockerfile/rule/from-as-casing/'
-  return { type: 'warning', id, time: T0, rule: 'FromAsCasing', message: "'as' and 'FROM' differ", url, line: 1 }
+  const source = { file: 'Dockerfile', text: 'FROM a as b\nRUN x\n' }
+  const said = { rule: 'FromAsCasing', message: "'as' and 'FROM' differ", description: 'same case', url }
+  return { type: 'warning', id, time: T0, ...said, line: 1, endLine: 1, source }
 }
 /** Print what is due, this long after the start. */
 const tick = (at: number) => at
@@ -205,7 +207,7 @@ const plainCases: [what: string, steps: Step[], expected: string][] = [
     'a warning',
     [vertex(1, 'check'), start(1), warning(1), done(1, 10)],
     `#1 check
-#1 WARN: FromAsCasing: 'as' and 'FROM' differ
+#1 WARN: FromAsCasing: 'as' and 'FROM' differ (line 1)
 #1 DONE 0.0s
 `,
   ],
@@ -229,7 +231,18 @@ test('endingText() shows the last ten lines of what failed, then the warnings', 
   assert.equal(endingText(printer.trace, false), `${failed}\n 1 warning found (use --debug to expand):\n${warned}`)
   assert.equal(
     endingText(printer.trace, true),
-    `${failed}\n 1 warning found:\n${warned}   https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n`,
+    `${failed}
+ 1 warning found:
+${warned}same case
+More info: https://docs.docker.com/go/dockerfile/rule/from-as-casing/
+Dockerfile:1
+--------------------
+   1 | >>> FROM a as b
+   2 |     RUN x
+   3 |${'     '}
+--------------------
+
+`,
   )
 })
 
@@ -259,7 +272,23 @@ test('RawJsonPrinter prints one SolveStatus of BuildKit for each event', () => {
         { id: 's', vertex: 'sha256:2222', total: 2, current: 1, timestamp: at(7), started: at(7), completed: at(7) },
       ],
     },
-    { warnings: [{ vertex: 'sha256:2222', level: 1, short, url, range: [{ start: { line: 1 }, end: { line: 1 } }] }] },
+    {
+      warnings: [
+        {
+          vertex: 'sha256:2222',
+          level: 1,
+          short,
+          detail: [Buffer.from('same case').toString('base64')],
+          url,
+          sourceInfo: {
+            filename: 'Dockerfile',
+            data: Buffer.from('FROM a as b\nRUN x\n').toString('base64'),
+            language: 'Dockerfile',
+          },
+          range: [{ start: { line: 1 }, end: { line: 1 } }],
+        },
+      ],
+    },
     { vertexes: [{ ...b, started: at(0), completed: at(9), error: 'bad' }] },
     { vertexes: [{ digest: 'sha256:1111', name: 'a', completed: at(0), cached: true }] },
   ])

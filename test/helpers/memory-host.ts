@@ -128,8 +128,11 @@ export class MemoryHost implements BuildHost, LayerService, ImageSink {
   async tag(): Promise<void> {}
 
   /** Builds a Dockerfile; the answer has the files of the result. */
-  async build(text: string, options: Partial<BuildJob['plan']> & { jobs?: number; signal?: AbortSignal } = {}) {
-    const { jobs = 4, signal = new AbortController().signal, ...plan } = options
+  async build(
+    text: string,
+    options: Partial<BuildJob['plan']> & { jobs?: number; signal?: AbortSignal; ignorePatterns?: string[] } = {},
+  ) {
+    const { jobs = 4, signal = new AbortController().signal, ignorePatterns = [], ...plan } = options
     const job: BuildJob = {
       text,
       file: 'Dockerfile',
@@ -144,6 +147,7 @@ export class MemoryHost implements BuildHost, LayerService, ImageSink {
         namedContext: () => undefined,
         ...plan,
       },
+      ignorePatterns: () => ignorePatterns,
       run: { secret: async () => undefined, sshSocket: () => undefined },
       jobs,
       signal,

@@ -18,8 +18,6 @@ export interface PlanOptions {
   resolveImage(reference: string, platform: Platform): Promise<SourceImage>
   /** Whether a named context exists (`--build-context`): `files` is a tree, `image` replaces a base. */
   namedContext(name: string): { kind: 'files' } | { kind: 'image'; reference: string } | undefined
-  /** Reads triggers that a base image brings. */
-  onWarning?(warning: { rule: string; detail: string; location: SourceLocation }): void
 }
 
 /** Place of some lines in a Dockerfile, for errors. */

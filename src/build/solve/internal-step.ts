@@ -8,8 +8,8 @@ export class InternalStep {
     this.#host = host
   }
 
-  /** Runs `work` under a name; what it tells `status` becomes a finished line below it. */
-  async run<T>(name: string, work: (status: (text: string) => void) => Promise<T>): Promise<T> {
+  /** Runs `work` under a name; what it tells `status` becomes a finished line below it. `id` is its vertex. */
+  async run<T>(name: string, work: (status: (text: string) => void, id: number) => Promise<T>): Promise<T> {
     const { progress, nowMs } = this.#host
     const id = this.#host.nextVertexId()
     progress({ type: 'vertex', id, name, digest: this.#host.sha256().update(`${id} ${name}`).hex(), inputs: [] })
@@ -17,7 +17,7 @@ export class InternalStep {
     const status = (text: string) =>
       progress({ type: 'status', id, time: nowMs(), name: text, current: 0, total: 0, done: true })
     try {
-      const result = await work(status)
+      const result = await work(status, id)
       progress({ type: 'done', id, time: nowMs(), cached: false })
       return result
     } catch (err) {

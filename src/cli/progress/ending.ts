@@ -1,12 +1,15 @@
+import { type WarningEvent, warningLine } from '../../build/progress/event.js'
+import { sourceExcerpt } from '../report.js'
 import { isCanceled, type Trace } from './trace.js'
 
 /**
  * What BuildKit prints below the progress: the last output of each failed step, then warnings.
  *
- * @param debug with the address that explains each warning
+ * @param debug say of each warning what it is about, where it is explained, and show the lines
+ * @param paint colours the heading of the warnings
  */
-export function endingText(trace: Trace, debug: boolean): string {
-  return failures(trace) + warnings(trace, debug)
+export function endingText(trace: Trace, debug: boolean, paint: (text: string) => string = (text) => text): string {
+  return failures(trace) + warnings(trace, debug, paint)
 }
 
 /** The last lines of each failed step under its name. */
@@ -19,13 +22,16 @@ export function failures(trace: Trace): string {
   return out
 }
 
-function warnings(trace: Trace, debug: boolean): string {
+function warnings(trace: Trace, debug: boolean, paint: (text: string) => string): string {
   const all = [...trace.vertices.values()].flatMap((v) => v.warnings)
   if (!all.length) return ''
   const heading = `${all.length} warning${all.length === 1 ? '' : 's'} found`
-  const lines = all.map((w) => {
-    const line = w.line > 0 ? ` (line ${w.line})` : ''
-    return ` - ${w.rule}: ${w.message}${line}\n${debug && w.url ? `   ${w.url}\n` : ''}`
-  })
-  return `\n ${heading}${debug ? ':' : ' (use --debug to expand):'}\n${lines.join('')}`
+  const lines = all.map((w) => ` - ${warningLine(w)}\n${debug ? expanded(w) : ''}`)
+  return `\n ${paint(`${heading}${debug ? ':' : ' (use --debug to expand):'}`)}\n${lines.join('')}`
+}
+
+function expanded({ description, url, line, endLine, source }: WarningEvent): string {
+  const more = url ? `More info: ${url}\n` : ''
+  const excerpt = line > 0 ? sourceExcerpt({ ...source, line, endLine }) : ''
+  return `${description}\n${more}${excerpt}\n`
 }

@@ -80,12 +80,12 @@ async function openTty(shell: Shell, debug: boolean): Promise<Progress> {
     end() {
       clearInterval(timer)
       printer.draw(shell.now(), true)
-      finish(shell, printer.trace, debug)
+      finish(shell, printer.trace, debug, colour.yellow)
     },
   }
 }
 
-function finish(shell: Shell, trace: Trace, debug: boolean): void {
-  const text = endingText(trace, debug)
+function finish(shell: Shell, trace: Trace, debug: boolean, paint?: (text: string) => string): void {
+  const text = endingText(trace, debug, paint)
   if (text) shell.stderr.write(text)
 }

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from '../../build/progress/event.js'
+import { type ProgressEvent, warningLine } from '../../build/progress/event.js'
 import { progressAmount } from './bytes.js'
 import { isCanceled, type StatusTrace, Trace, type VertexTrace } from './trace.js'
 
@@ -105,7 +105,7 @@ export class PlainPrinter {
     s.index ||= ++this.lastIndex
     if (v !== this.current) this.open(v, s, now)
     const open = this.statusLines(v, s)
-    for (const w of v.warnings.slice(s.warned)) this.out += `#${s.index} WARN: ${w.rule}: ${w.message}\n`
+    for (const w of v.warnings.slice(s.warned)) this.out += `#${s.index} WARN: ${warningLine(w)}\n`
     s.warned = v.warnings.length
     this.logLines(v, s)
     this.current = v

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from '../../build/progress/event.js'
+import { type ProgressEvent, type WarningEvent, warningLine } from '../../build/progress/event.js'
 import { Trace, type VertexTrace } from './trace.js'
 
 /**
@@ -38,11 +38,8 @@ export class RawJsonPrinter {
         const times = { timestamp: rfc3339(event.time), started: rfc3339(status.started) }
         return { statuses: [{ ...common, ...times, ...(event.done ? { completed: rfc3339(event.time) } : {}) }] }
       }
-      case 'warning': {
-        const short = Buffer.from(`${event.rule}: ${event.message} (line ${event.line})`).toString('base64')
-        const range = [{ start: { line: event.line }, end: { line: event.line } }]
-        return { warnings: [{ vertex, level: 1, short, url: event.url, range }] }
-      }
+      case 'warning':
+        return { warnings: [{ vertex, ...vertexWarning(event) }] }
       default:
         return { vertexes: [this.vertex(v)] }
     }
@@ -60,6 +57,23 @@ export class RawJsonPrinter {
       ...(v.error === undefined ? {} : { error: v.error }),
     }
   }
+}
+
+/** @see buildkit/client/graph.go, VertexWarning; bytes are base64 */
+function vertexWarning(event: WarningEvent): Record<string, unknown> {
+  const { file, text } = event.source
+  return {
+    level: 1,
+    short: base64(warningLine(event)),
+    detail: [base64(event.description)],
+    ...(event.url ? { url: event.url } : {}),
+    sourceInfo: { filename: file, data: base64(text), language: 'Dockerfile' },
+    ...(event.line > 0 ? { range: [{ start: { line: event.line }, end: { line: event.endLine } }] } : {}),
+  }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
 }
 
 function digestOf(v: VertexTrace): string {

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from '../../build/progress/event.js'
+import type { ProgressEvent, WarningEvent } from '../../build/progress/event.js'
 
 /** Progress inside a vertex. Times are milliseconds since 1970. */
 export interface StatusTrace {
@@ -26,7 +26,7 @@ export interface VertexTrace {
   /** The last lines, for the end of a build that failed. */
   tail: string[]
   statuses: Map<string, StatusTrace>
-  warnings: Extract<ProgressEvent, { type: 'warning' }>[]
+  warnings: WarningEvent[]
 }
 
 /** Lines of a failed step that are shown again. */

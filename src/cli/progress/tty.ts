@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk'
-import type { ProgressEvent } from '../../build/progress/event.js'
+import { type ProgressEvent, warningLine } from '../../build/progress/event.js'
 import { stripAnsi, textWidth } from '../text-width.js'
 import { progressAmount } from './bytes.js'
 import { isCanceled, Trace, type VertexTrace } from './trace.js'
@@ -71,6 +71,10 @@ export class TtyPrinter {
       const row = this.row(text, seconds(s.started, end), columns)
       lines.push(s.done || v.completed !== undefined ? this.colour.blue(row) : row)
     }
+    for (const w of v.warnings)
+      lines.push(
+        this.colour.yellow(this.row(` => WARN: ${warningLine(w)}`, seconds(v.started!, v.completed ?? now), columns)),
+      )
     if (v.completed === undefined && !final) {
       for (const line of v.lines.slice(-LOG_LINES))
         lines.push(this.colour.dim(cut(` => => # ${clean(line)}`, columns - 1)))

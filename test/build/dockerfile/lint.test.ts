@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatWarning, type LintContext, lint } from '../../../src/build/dockerfile/checks/lint.js'
+import { type LintContext, lint } from '../../../src/build/dockerfile/checks/lint.js'
 import { RULES } from '../../../src/build/dockerfile/checks/rules.js'
 import { parseDockerfile } from '../../../src/build/dockerfile/parse.js'
+import { warningLine } from '../../../src/build/progress/event.js'
 
 const AMD64 = { os: 'linux', architecture: 'amd64' }
 
@@ -267,6 +268,27 @@ const cases: Case[] = [
     text: 'FROM scratch\nCOPY https://example.com/x.git#main /x\n',
     error: /^source can't be a git ref for COPY$/,
   },
+  {
+    name: 'a base image that nobody knows: it may set anything',
+    text: 'FROM a AS b\nENV X=$GOPATH/x\nFROM b\nENV Y=$HOME\nFROM scratch\nENV Z=$MISSING\n',
+    context: { image: () => undefined },
+    warnings: ["UndefinedVar: Usage of undefined variable '$MISSING' (line 6)"],
+  },
+  {
+    name: 'what a build without a target looks at',
+    text: 'FROM scratch AS a\nENV X=$A\nFROM scratch AS b\nENV X=$B\nFROM b\nENV X=$C\n',
+    context: { lastOnly: true },
+    warnings: [
+      "UndefinedVar: Usage of undefined variable '$B' (line 4)",
+      "UndefinedVar: Usage of undefined variable '$C' (did you mean $X?) (line 6)",
+    ],
+  },
+  {
+    name: 'a target by its index',
+    text: 'FROM scratch AS a\nENV X=$A\nFROM scratch\nENV X=$B\nFROM a\nENV X=$C\n',
+    context: { target: '1' },
+    warnings: ["UndefinedVar: Usage of undefined variable '$B' (line 4)"],
+  },
 ]
 
 for (const { name, text, warnings = [], error, context } of cases)
@@ -275,7 +297,7 @@ for (const { name, text, warnings = [], error, context } of cases)
     assert.match(result.error?.message ?? '', error ?? /^$/)
     // Where the build would fail, later warnings may be missing; what came before must be there.
     if (error && warnings.length === 0) return
-    assert.deepEqual(result.warnings.map(formatWarning).sort(), [...warnings].sort())
+    assert.deepEqual(result.warnings.map((w) => warningLine({ ...w, message: w.detail })).sort(), [...warnings].sort())
   })
 
 test('the checks are the 22 of BuildKit', () => {

@@ -132,9 +132,3 @@ function tryDefaults(check: () => void): void {
     if (!(err instanceof TsboxError)) throw err
   }
 }
-
-/** A warning in one line: `Rule: what is wrong (line 3)`. */
-export function formatWarning(warning: LintWarning): string {
-  const place = warning.line > 0 ? ` (line ${warning.line})` : ''
-  return `${warning.rule}: ${warning.detail}${place}`
-}
