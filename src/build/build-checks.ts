@@ -68,7 +68,7 @@ export class BuildChecks {
   #image(base: string, platform: Platform): LintImage | undefined {
     const named = this.#job.plan.namedContext(base)
     if (!named) return this.#images.get(imageKey(base, platform))
-    if (named.kind === 'files') return NO_IMAGE
+    if (named.kind !== 'image') return NO_IMAGE
     const image = this.#images.get(imageKey(named.reference, platform))
     // Who names an image by hand means that one, whatever its platform.
     return image && { ...image, platform: undefined }

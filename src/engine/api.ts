@@ -25,7 +25,9 @@ export interface Engine {
 export interface BuildRequest {
   /** Folder of the context, absolute. */
   context: string
-  /** Dockerfile, absolute; default `<context>/Dockerfile`. `-` reads `dockerfileText`. */
+  /** A tar or a Dockerfile: takes the place of `context`. */
+  contextStream?: AsyncIterable<Uint8Array> | undefined
+  /** Dockerfile, absolute (within the context where that is no folder); default `<context>/Dockerfile`. `-` reads `dockerfileText`. */
   file?: string | undefined
   dockerfileText?: string | undefined
   tags: readonly string[]
@@ -41,7 +43,7 @@ export interface BuildRequest {
   userns: 'auto' | 'subid' | 'single'
   /** `id=X[,src=F|,env=E]`, resolved. */
   secrets: Readonly<Record<string, { file?: string | undefined; env?: string | undefined }>>
-  /** Name → folder (absolute) or image reference. */
+  /** Name → folder (absolute), `docker-image://`, `oci-layout://` (folder absolute), `target:STAGE`, `https://`. */
   namedContexts: Readonly<Record<string, string>>
   platform?: string | undefined
   network: 'default' | 'none' | 'host'

@@ -3,6 +3,9 @@ import type { Platform } from '../../oci/platform.js'
 import type { Dockerfile } from '../dockerfile/instruction.js'
 import type { SourceImage } from '../seams.js'
 
+/** What a name stands for that is given with the build: a tree of files, an image, a stage of the Dockerfile. */
+export type NamedContext = { kind: 'files' } | { kind: 'image'; reference: string } | { kind: 'stage'; stage: string }
+
 /** What a plan depends on beside the Dockerfile. */
 export interface PlanOptions {
   buildArgs: Readonly<Record<string, string>>
@@ -16,8 +19,8 @@ export interface PlanOptions {
   /** Proxy settings and the like: given to steps, never part of a key or of history. */
   hiddenEnv: Readonly<Record<string, string>>
   resolveImage(reference: string, platform: Platform): Promise<SourceImage>
-  /** Whether a named context exists (`--build-context`): `files` is a tree, `image` replaces a base. */
-  namedContext(name: string): { kind: 'files' } | { kind: 'image'; reference: string } | undefined
+  /** Whether a named context exists (`--build-context`). */
+  namedContext(name: string): NamedContext | undefined
 }
 
 /** Place of some lines in a Dockerfile, for errors. */

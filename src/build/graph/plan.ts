@@ -9,7 +9,7 @@ import { expandWord } from '../dockerfile/shell-lex.js'
 import { suggest } from '../dockerfile/suggest.js'
 import { type DispatchContext, dispatch } from './dispatch.js'
 import { evaluateMetaArgs, platformArgs } from './meta-args.js'
-import { locationOf, type PlanOptions } from './plan-options.js'
+import { locationOf, type NamedContext, type PlanOptions } from './plan-options.js'
 import { vertexNamer } from './run-step.js'
 import { StageState } from './stage-state.js'
 import type { Op, Vertex } from './vertex.js'
@@ -58,8 +58,11 @@ class Planner {
 
   findTarget(): number {
     const { target } = this.#options
+    return target === undefined || target === '' ? this.#file.stages.length - 1 : this.#targetIndex(target)
+  }
+
+  #targetIndex(target: string): number {
     const { stages } = this.#file
-    if (target === undefined || target === '') return stages.length - 1
     const named = stages.findLastIndex((s) => s.name === target.toLowerCase())
     if (named >= 0) return named
     if (/^\d+$/.test(target) && Number(target) < stages.length) return Number(target)
@@ -121,13 +124,22 @@ class Planner {
   }
 
   #stageIndex(from: string): number | undefined {
+    const given = this.#options.namedContext(from)
+    if (given) return this.#givenStage(given)
     const named = this.#file.stages.findLastIndex((s) => s.name !== '' && s.name === from.toLowerCase())
     if (named >= 0) return named
     return /^\d+$/.test(from) && Number(from) < this.#file.stages.length ? Number(from) : undefined
   }
 
-  /** FROM knows only the stages above it. */
+  /** The stage that a named context is. */
+  #givenStage(given: NamedContext): number | undefined {
+    return given.kind === 'stage' ? this.#targetIndex(given.stage) : undefined
+  }
+
+  /** FROM knows only the stages above it, beside those that are given by name. */
   #baseStage(index: number, base: string): number | undefined {
+    const given = this.#options.namedContext(base)
+    if (given) return this.#givenStage(given)
     const at = this.#file.stages.slice(0, index).findLastIndex((s) => s.name !== '' && s.name === base.toLowerCase())
     return at < 0 ? undefined : at
   }
@@ -155,7 +167,7 @@ class Planner {
       vertex: (op, inputs, title) => ({
         op,
         inputs,
-        name: name(title),
+        name: title === '' ? '' : name(title),
         location: locationOf(this.#file, i.location),
         noCache: this.#options.noCache,
       }),
@@ -181,15 +193,16 @@ class Planner {
     const wanted = expandWord(stage.platform, lookup, options)
     const platform = wanted === '' ? this.#options.platform : parsePlatform(wanted, this.#options.platform)
     const replaced = this.#options.namedContext(base)
-    const parent = replaced ? undefined : this.#baseStage(index, base)
+    const parent = this.#baseStage(index, base)
     if (parent !== undefined) return StageState.fromStage(await this.stage(parent))
+    if (replaced?.kind === 'files') return StageState.fromImage(this.#context(base), platform, undefined)
     if (base === 'scratch' && !replaced)
       return StageState.fromImage(
         { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false },
-        this.#options.platform,
+        platform,
         undefined,
       )
-    this.#refuseLaterStage(base, index)
+    if (!replaced) this.#refuseLaterStage(base, index)
     const reference = replaced?.kind === 'image' ? replaced.reference : base
     const vertex = await this.#image(reference, platform)
     const image = vertex.op.kind === 'image' ? vertex.op.image : undefined
@@ -230,7 +243,7 @@ class Planner {
     if (from === '') return this.#context('')
     const named = this.#options.namedContext(from)
     if (named?.kind === 'files') return this.#context(from)
-    const index = named ? undefined : this.#stageIndex(from)
+    const index = this.#stageIndex(from)
     if (index !== undefined) return (await this.stage(index)).vertex
     if (/^\d+$/.test(from) && !named)
       throw new TsboxError('E_DOCKERFILE', `invalid stage index ${from}`, {
@@ -238,7 +251,7 @@ class Planner {
       })
     if (from === 'scratch') return { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false }
     try {
-      return await this.#image(named?.reference ?? from, this.#options.platform)
+      return await this.#image(named?.kind === 'image' ? named.reference : from, this.#options.platform)
     } catch (err) {
       if (err instanceof TsboxError && err.code === 'E_IMAGE_NOT_FOUND') throw this.#withStageHint(err, from)
       throw err

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
+import { redactUrl, remoteKind } from '../../base/url.js'
 import { UsageError } from '../usage-error.js'
 
 type Resolve = (path: string) => string
@@ -80,15 +81,21 @@ function existingFile(path: string, id: string): string {
   })
 }
 
-/** `NAME=FOLDER` (made absolute) or `NAME=docker-image://REF` (the reference). */
+/**
+ * `NAME=SOURCE`: a folder (made absolute), `docker-image://IMAGE`, `oci-layout://FOLDER[:TAG|@DIGEST]` (made absolute),
+ * `target:STAGE`, or the URL of a tar.
+ */
 export function parseNamedContext(text: string, resolve: Resolve): [name: string, source: string] {
   const [name, value] = text.split(/=(.*)/s) as [string, string | undefined]
   if (!name || !value) throw wrong('build-context', text, 'expected NAME=SOURCE')
-  if (value.startsWith('docker-image://')) return [name, value.slice('docker-image://'.length)]
-  const scheme = /^([a-z-]+):/.exec(value)?.[1]
-  if (scheme && /^[a-z-]+:(\/\/|target)|^target:/.test(value)) {
-    throw wrong('build-context', text, `contexts from ${scheme} are not supported yet`)
-  }
+  const [, layout] = /^oci-layout:\/\/(.+)$/s.exec(value) ?? []
+  if (layout !== undefined) return [name, `oci-layout://${resolve(layout)}`]
+  if (/^docker-image:\/\/.|^target:./.test(value)) return [name, value]
+  const remote = remoteKind(value)
+  if (remote === 'git') throw wrong('build-context', redactUrl(text), 'git repositories are not read yet')
+  if (remote) return [name, value]
+  const scheme = /^([a-z-]+):\/\//.exec(value)?.[1]
+  if (scheme) throw wrong('build-context', text, `contexts from ${scheme} are not supported`)
   const folder = resolve(value)
   if (!isFolder(folder)) throw new TsboxError('E_CONTEXT', `cannot use context "${name}": no folder "${value}"`)
   return [name, folder]

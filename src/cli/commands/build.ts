@@ -4,7 +4,7 @@ import type { BuildOutcome, BuildRequest } from '../../engine/api.js'
 import { choice, count, defineCommand, flag, list, text } from '../command.js'
 import { interruptible } from '../interrupt.js'
 import { openProgress, progressMode } from '../progress/open.js'
-import { withBuildInput } from './build-input.js'
+import { buildInput } from './build-input.js'
 import {
   parseAddHost,
   parseBackend,
@@ -16,14 +16,14 @@ import {
 import { BUILD_REFUSED } from './build-refused.js'
 
 export const command = defineCommand({
-  synopsis: '[OPTIONS] PATH | -',
+  synopsis: '[OPTIONS] PATH | URL | -',
   summary: 'Build an image from a Dockerfile',
   arguments: [1, 1],
   options: {
     'add-host': list('Add a line to the hosts file of the steps (HOST:IP)'),
     backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
     'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
-    'build-context': list('Add a named context (NAME=FOLDER or NAME=docker-image://IMAGE)'),
+    'build-context': list('Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://)'),
     file: text('Dockerfile (default PATH/Dockerfile); - reads it from standard input', 'f'),
     'force-rm': flag('Remove intermediate containers always (there are none)'),
     iidfile: text('Write the id of the image to a file'),
@@ -65,17 +65,17 @@ export const command = defineCommand({
         extraHosts: values['add-host'].map(parseAddHost),
         signal,
       } satisfies Partial<BuildRequest>
-      const outcome = await withBuildInput(path!, values.file, shell.stdin, resolve, async (input) => {
-        const opened = await engine()
-        const progress = await openProgress(mode, shell, debug)
-        try {
-          return await opened.build({ ...options, ...input }, progress.sink)
-        } catch (err) {
-          throw failed(err)
-        } finally {
-          progress.end()
-        }
-      })
+      const input = await buildInput(path!, values.file, shell.stdin, resolve)
+      const opened = await engine()
+      const progress = await openProgress(mode, shell, debug)
+      let outcome: BuildOutcome
+      try {
+        outcome = await opened.build({ ...options, ...input }, progress.sink)
+      } catch (err) {
+        throw failed(err)
+      } finally {
+        progress.end()
+      }
       if (values.iidfile !== undefined) writeFileSync(resolve(values.iidfile), outcome.imageID)
       if (values['metadata-file'] !== undefined) writeMetadata(resolve(values['metadata-file']), outcome)
       if (mode === 'quiet') shell.stdout.write(`${outcome.imageID}\n`)

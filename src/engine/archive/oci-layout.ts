@@ -15,10 +15,15 @@ const MAX_INDEX_DEPTH = 4
 /**
  * Images of an OCI layout: of an image for several platforms the one for `platform`, or its only one.
  *
+ * @param select leaves of what the index lists what is wanted
  * @throws TsboxError E_ARCHIVE_INVALID, E_MANIFEST_INVALID, E_DIGEST_MISMATCH, E_NO_PLATFORM
  * @see OCI image-spec 1.1, image-layout.md
  */
-export async function readLayout(files: ArchiveFiles, platform: Platform): Promise<ArchivedImage[]> {
+export async function readLayout(
+  files: ArchiveFiles,
+  platform: Platform,
+  select: (all: readonly Descriptor[]) => readonly Descriptor[] = (all) => all,
+): Promise<ArchivedImage[]> {
   const layout = parseObject(readDocument((await files.file(LAYOUT_FILE))!, LAYOUT_FILE), LAYOUT_FILE)
   if (!/^1\./.test(String(layout.imageLayoutVersion)))
     throw new TsboxError('E_ARCHIVE_INVALID', `read layout: unknown version "${String(layout.imageLayoutVersion)}"`)
@@ -26,7 +31,7 @@ export async function readLayout(files: ArchiveFiles, platform: Platform): Promi
   if (!isIndex(index)) throw new TsboxError('E_ARCHIVE_INVALID', `read layout: ${INDEX_FILE} is no index`)
   const reader = new LayoutReader(files, platform)
   const images = new Map<string, ArchivedImage>()
-  for (const descriptor of index.manifests) {
+  for (const descriptor of select(index.manifests)) {
     if (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) continue
     const found = await reader.image(descriptor)
     const image = images.get(found.digest) ?? found.image

@@ -14,12 +14,14 @@ import type { ImageDeps } from '../images/node-images.js'
 import type { ArchiveFiles, StagedFile } from './archive-files.js'
 import type { ArchivedImage, ArchivedLayer } from './archived-image.js'
 
+type StoreDeps = Pick<ImageDeps, 'store' | 'lease'>
+
 /**
  * Verifies the layers of an archived image against its configuration, and publishes all blobs, the manifest last.
  *
  * @throws TsboxError E_DIGEST_MISMATCH, E_ARCHIVE_INVALID, E_CONFIG_INVALID
  */
-export async function storeImage(deps: ImageDeps, _files: ArchiveFiles, image: ArchivedImage): Promise<ImageTarget> {
+export async function storeImage(deps: StoreDeps, _files: ArchiveFiles, image: ArchivedImage): Promise<ImageTarget> {
   const { store, lease } = deps
   const { diff_ids: diffIDs } = parseConfig(image.config).rootfs
   if (diffIDs.length !== image.layers.length)
@@ -44,7 +46,7 @@ function configDescriptor(config: { digest: string; sizeBytes: number }): Descri
   return { mediaType: MEDIA.config, digest: config.digest, size: config.sizeBytes }
 }
 
-async function storeLayer(deps: ImageDeps, layer: ArchivedLayer, diffID: string): Promise<Descriptor> {
+async function storeLayer(deps: StoreDeps, layer: ArchivedLayer, diffID: string): Promise<Descriptor> {
   const { store, lease } = deps
   const { file, descriptor } = layer
   if (!file) {

@@ -1,19 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
 import type { ProgressSink } from '../../build/progress/event.js'
-import type { BuildHost, FileTree, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
+import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
+import { InternalStep } from '../../build/solve/internal-step.js'
 import { type Platform, parsePlatform } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
 import { nodeSha256 } from '../../util/hash.js'
 import type { BuildOutcome, BuildRequest } from '../api.js'
-import { DirTree } from '../context/dir-tree.js'
+import { LAYOUT_SCHEME, layoutImage } from '../context/oci-layout.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { buildArgs, checkContext, ignorePatterns, proxyEnv, readDockerfile, sourceDateEpoch } from './build-request.js'
+import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
+import { Contexts } from './contexts.js'
 
 /** Steps that wait (for a network, for each other) are common: more of them than cores may run. */
 const MIN_JOBS = 8
@@ -30,13 +31,14 @@ export interface BuildDeps {
 
 /** Builds one request. @throws TsboxError */
 export async function runBuild(deps: BuildDeps, request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
-  checkContext(request.context)
   const tags = request.tags.map(parseTag)
-  const source = readDockerfile(request)
   const args = buildArgs(request, deps.env)
   const epoch = sourceDateEpoch(args)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
+  const host = buildHost(deps, request, contexts, progress, platform)
+  if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
+  const source = await contexts.dockerfile()
   const job: BuildJob = {
     ...source,
     plan: {
@@ -50,13 +52,13 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
       hiddenEnv: proxyEnv(args),
       namedContext: (name) => contexts.named(name),
     },
+    ignorePatterns: () => contexts.ignorePatterns(),
     run: { secret: (id) => secretValue(request, deps.env, id), sshSocket: () => undefined, epoch },
     jobs: request.jobs ?? Math.max(MIN_JOBS, availableParallelism()),
     epoch,
     signal: request.signal,
     tags: tags.map((t) => t.canonical),
   }
-  const host = buildHost(deps, request, contexts, progress, platform)
   const image = await buildImage(job, host, imageSink(deps.shop, tags)).finally(() => contexts.save())
   return { imageID: image.config.digest, manifestDigest: image.manifest.digest, tags: tags.map((t) => t.canonical) }
 }
@@ -95,7 +97,10 @@ function buildHost(
     },
     executors: onceOnly(() => deps.executors(request.backend)),
     progress,
-    resolveImage: async (reference) => sourceImage(deps.shop, reference),
+    resolveImage: async (reference, wanted) =>
+      reference.startsWith(LAYOUT_SCHEME)
+        ? layoutImage(deps.shop, reference, wanted)
+        : sourceImage(deps.shop, reference),
     context: (name) => contexts.tree(name),
     // Loaded here only: http and tls cost every other build their time.
     fetch: async (url, checksum) =>
@@ -144,45 +149,4 @@ async function secretValue(
     return value === undefined ? undefined : new TextEncoder().encode(value)
   }
   return given.file === undefined ? undefined : readFileSync(given.file)
-}
-
-/** The main context and the named ones, each opened once. */
-class Contexts {
-  readonly #deps: BuildDeps
-  readonly #request: BuildRequest
-  readonly #saves: (() => void)[] = []
-
-  constructor(deps: BuildDeps, request: BuildRequest) {
-    this.#deps = deps
-    this.#request = request
-  }
-
-  named(name: string): { kind: 'files' } | { kind: 'image'; reference: string } | undefined {
-    const given = this.#request.namedContexts[name]
-    if (given === undefined) return undefined
-    return given.startsWith('docker-image://')
-      ? { kind: 'image', reference: given.slice('docker-image://'.length) }
-      : { kind: 'files' }
-  }
-
-  async tree(name: string): Promise<FileTree | undefined> {
-    if (name === '') return this.#open(this.#request.context, ignorePatterns(this.#request))
-    const given = this.#request.namedContexts[name]
-    if (given === undefined) return undefined
-    const dir = resolve(given)
-    checkContext(dir)
-    return this.#open(dir, [])
-  }
-
-  /** Remembers checksums for the next build. */
-  save(): void {
-    for (const save of this.#saves) save()
-  }
-
-  #open(dir: string, patterns: readonly string[]): FileTree {
-    const { store, lease } = this.#deps.shop
-    const sums = store.sums.open(dir, lease)
-    this.#saves.push(() => sums.save())
-    return new DirTree(dir, patterns, sums)
-  }
 }
