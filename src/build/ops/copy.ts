@@ -8,7 +8,7 @@ import type { BuildHost, FileTree, Layer } from '../seams.js'
 import { type CopyStyle, draftCopy, notFound, type Select } from './copy-tree.js'
 import { LayerDraft, type Owner } from './draft.js'
 import { parseOwner } from './owner.js'
-import { resolveInTree } from './resolve.js'
+import { type Lookup, resolveInTree } from './resolve.js'
 import { draftArchive } from './unpack.js'
 import { expandWildcards, hasWildcard } from './wildcard.js'
 import { writeLayer } from './write-layer.js'
@@ -58,7 +58,10 @@ async function addRemote(
   draftCopy(draft, tree, name, path, op.dest, style)
 }
 
-const EMPTY = { lstat: () => undefined }
+/** What `--link` copies onto: a root with nothing in it. */
+const EMPTY: Lookup = {
+  lstat: (path) => (path === '' ? { path, type: 'dir', mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 } : undefined),
+}
 
 function putInline(
   draft: LayerDraft,
