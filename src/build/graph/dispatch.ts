@@ -1,5 +1,5 @@
 import { TsboxError } from '../../base/error.js'
-import { cleanKeepSlash } from '../../base/path.js'
+import { cleanKeepSlash, cleanPath } from '../../base/path.js'
 import { redactUrl, remoteKind } from '../../base/url.js'
 import type {
   AddInstruction,
@@ -9,6 +9,7 @@ import type {
   RunInstruction,
   StageInstruction,
 } from '../dockerfile/instruction.js'
+import type { Mount } from '../dockerfile/mount.js'
 import { parsePorts } from '../dockerfile/ports.js'
 import { parseSignal } from '../dockerfile/signal.js'
 import type { PlanOptions } from './plan-options.js'
@@ -23,7 +24,7 @@ export interface DispatchContext {
   metaArgs: ReadonlyMap<string, string | undefined>
   /** Resolves `--from` of COPY and mounts: a stage, an index, a named context, an image; `''` is the build context. */
   source(from: string): Promise<Vertex>
-  /** Makes a vertex and names it. */
+  /** Makes a vertex and names it; one with an empty title is not shown. */
   vertex(op: Op, inputs: readonly Vertex[], title: string): Vertex
   /** Expands a default value of ARG against what is set now. */
   expand(word: string): string
@@ -118,13 +119,14 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
     if (d.required) throw new TsboxError('E_UNSUPPORTED', `RUN --device: no such CDI device "${d.name}"`)
   const command = runCommand(i, state.shell)
   const inputs: Vertex[] = [state.vertex]
-  const wanted = new Map<string, Promise<Vertex>>()
+  const indexes = new Map<Mount, number>()
   for (const m of i.mounts) {
-    if (m.type === 'bind' || (m.type === 'cache' && m.from !== '')) wanted.set(m.from, ctx.source(m.from))
+    if (m.type !== 'bind' && (m.type !== 'cache' || m.from === '')) continue
+    const vertex = mountedPart(await ctx.source(m.from), m.source, ctx)
+    const known = inputs.indexOf(vertex, 1)
+    indexes.set(m, known > 0 ? known : inputs.push(vertex) - 1)
   }
-  const indexes = new Map<string, number>()
-  for (const [from, vertex] of wanted) indexes.set(from, inputs.push(await vertex) - 1)
-  const mounts = planMounts(i.mounts, state, (from) => indexes.get(from)!)
+  const mounts = planMounts(i.mounts, state, (m) => indexes.get(m)!)
   if (command.script) mounts.push(command.script)
   const op = runOp(
     {
@@ -140,6 +142,22 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
   const createdBy = runHistory(state, command.args)
   state.vertex = ctx.vertex(op, inputs, `RUN ${runTitle(i)}`)
   state.record(createdBy, state.vertex)
+}
+
+/** Of a context only what is mounted counts: no other file of it is stored for the step or changes its key. */
+function mountedPart(vertex: Vertex, source: string, ctx: DispatchContext): Vertex {
+  if (vertex.op.kind !== 'context') return vertex
+  const path = cleanPath(`/${source}`)
+  const op: Op = {
+    kind: 'copy',
+    sources: [{ from: 'tree', input: 1, path: path.replace(/[\\*?[]/g, '\\$&') }],
+    dest: path,
+    exclude: [],
+    parents: false,
+    link: true,
+    unpack: 'none',
+  }
+  return ctx.vertex(op, [{ op: { kind: 'scratch' }, inputs: [], name: '', noCache: false }, vertex], '')
 }
 
 /** Proxy settings, unless the stage declared them itself. */

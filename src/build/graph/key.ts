@@ -22,7 +22,8 @@ export function hashOf(sha256: Sha256, value: unknown): string {
 function keyedFields(op: Op): unknown {
   switch (op.kind) {
     case 'image':
-      return { kind: op.kind, layers: op.image.layers.map((l) => l.diffID ?? l.snapshot), digest: op.image.digest }
+      // What its configuration says is in the operations that stand on it, as far as they see it.
+      return { kind: op.kind, layers: op.image.layers.map((l) => l.diffID ?? l.snapshot) }
     case 'run': {
       const { hiddenEnv: _, mounts, ...fields } = op
       return { ...fields, mounts: mounts.map(keyedMount) }

@@ -47,25 +47,21 @@ export function runTitle(instruction: RunInstruction): string {
 /**
  * Turns the mounts of a RUN into mounts of the vertex; sources become inputs.
  *
- * @param addInput gives the index of an input for a mount's `from` (`''` is the build context)
+ * @param inputOf gives the index of the input that a mount takes its files from
  */
-export function planMounts(
-  mounts: readonly Mount[],
-  state: StageState,
-  addInput: (from: string) => number,
-): RunMount[] {
+export function planMounts(mounts: readonly Mount[], state: StageState, inputOf: (mount: Mount) => number): RunMount[] {
   const workdir = state.config.WorkingDir || '/'
-  return mounts.map((m) => planMount(m, workdir, addInput))
+  return mounts.map((m) => planMount(m, workdir, inputOf))
 }
 
-function planMount(m: Mount, workdir: string, addInput: (from: string) => number): RunMount {
+function planMount(m: Mount, workdir: string, inputOf: (mount: Mount) => number): RunMount {
   const target = m.target === '' ? '' : absolute(m.target, workdir)
   switch (m.type) {
     case 'bind':
       return {
         type: 'bind',
         target: checkedTarget(target),
-        input: addInput(m.from),
+        input: inputOf(m),
         path: cleanPath(`/${m.source}`),
         readonly: m.readOnly,
       }
@@ -80,7 +76,7 @@ function planMount(m: Mount, workdir: string, addInput: (from: string) => number
         uid: m.uid ?? 0,
         gid: m.gid ?? 0,
         path: cleanPath(`/${m.source}`),
-        ...(m.from === '' ? {} : { input: addInput(m.from) }),
+        ...(m.from === '' ? {} : { input: inputOf(m) }),
       }
     case 'tmpfs':
       return { type: 'tmpfs', target: checkedTarget(target), ...(m.sizeBytes ? { sizeBytes: m.sizeBytes } : {}) }
