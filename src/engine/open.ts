@@ -9,6 +9,7 @@ import type {
   BuildOutcome,
   BuildRequest,
   ContainerEngine,
+  DockerfileEngine,
   DoctorReport,
   Engine,
   EngineOptions,
@@ -84,6 +85,20 @@ class NodeEngine implements Engine {
   get images(): ImageEngine {
     this.#images ??= new NodeImages(this.#imageDeps())
     return this.#images
+  }
+
+  get dockerfile(): DockerfileEngine {
+    const open = async () => {
+      const { NodeDockerfiles } = await import('./build/node-dockerfiles.js')
+      const { NodeLayers } = await import('./layers/node-layers.js')
+      const shop = this.#shop('auto')
+      return new NodeDockerfiles({ shop, layers: new NodeLayers(shop), env: this.#env }, hostPlatform())
+    }
+    return {
+      check: async (request) => (await open()).check(request),
+      outline: async (request) => (await open()).outline(request),
+      targets: async (request) => (await open()).targets(request),
+    }
   }
 
   get containers(): ContainerEngine {

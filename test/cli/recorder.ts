@@ -19,6 +19,7 @@ export interface Answers {
   history?: Awaited<ReturnType<Engine['images']['history']>>
   containers?: Awaited<ReturnType<Engine['containers']['list']>>
   doctor?: Awaited<ReturnType<Engine['doctor']>>
+  dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
   build?: (
     request: BuildRequest,
@@ -87,6 +88,11 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
     run: record('run', answers.run ?? (async () => ({ exitCode: 0 }))) as never,
     doctor: record('doctor', () => answers.doctor!),
     close: async () => undefined,
+    dockerfile: {
+      check: record('check', (r: never) => answers.dockerfile!.check!(r)) as never,
+      outline: record('outline', (r: never) => answers.dockerfile!.outline!(r)) as never,
+      targets: record('targets', (r: never) => answers.dockerfile!.targets!(r)) as never,
+    },
     images: {
       list: record('list', () => answers.list ?? []),
       inspect: record('inspect', () => answers.inspect!),

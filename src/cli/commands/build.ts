@@ -4,6 +4,8 @@ import type { BuildOutcome, BuildRequest } from '../../engine/api.js'
 import { choice, count, defineCommand, flag, list, text } from '../command.js'
 import { interruptible } from '../interrupt.js'
 import { openProgress, progressMode } from '../progress/open.js'
+import { UsageError } from '../usage-error.js'
+import { answerCall, type CallResult, parseCall } from './build-call.js'
 import { buildInput } from './build-input.js'
 import {
   parseAddHost,
@@ -24,6 +26,8 @@ export const command = defineCommand({
     backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
     'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
     'build-context': list('Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://)'),
+    call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
+    check: flag('Check the Dockerfile and build nothing (--call=check)'),
     file: text('Dockerfile (default PATH/Dockerfile); - reads it from standard input', 'f'),
     'force-rm': flag('Remove intermediate containers always (there are none)'),
     iidfile: text('Write the id of the image to a file'),
@@ -48,6 +52,9 @@ export const command = defineCommand({
   refused: BUILD_REFUSED,
   async run(values, [path], { debug, engine, resolve, shell }) {
     const mode = progressMode(values.progress, values.quiet, shell)
+    const call = parseCall(values.call, values.check)
+    if (call && values.iidfile !== undefined)
+      throw new UsageError(`cannot honour --iidfile: ${call.method} makes no image`)
     return await interruptible(shell, async (signal) => {
       const options = {
         tags: parseTags(values.tag),
@@ -67,6 +74,11 @@ export const command = defineCommand({
       } satisfies Partial<BuildRequest>
       const input = await buildInput(path!, values.file, shell.stdin, resolve)
       const opened = await engine()
+      const metadata = values['metadata-file'] === undefined ? undefined : resolve(values['metadata-file'])
+      if (call) {
+        const result = await answerCall(call, opened.dockerfile, { ...options, ...input }, shell.stdout)
+        return ended(result, metadata)
+      }
       const progress = await openProgress(mode, shell, debug)
       let outcome: BuildOutcome
       try {
@@ -77,12 +89,19 @@ export const command = defineCommand({
         progress.end()
       }
       if (values.iidfile !== undefined) writeFileSync(resolve(values.iidfile), outcome.imageID)
-      if (values['metadata-file'] !== undefined) writeMetadata(resolve(values['metadata-file']), outcome)
+      if (metadata !== undefined) writeMetadata(metadata, outcome)
       if (mode === 'quiet') shell.stdout.write(`${outcome.imageID}\n`)
       return undefined
     })
   },
 })
+
+/** Exit status of a call; what would fail the build is told as an error. */
+function ended({ error, status, json, text }: CallResult, metadata: string | undefined): number {
+  if (metadata !== undefined) writeJson(metadata, { 'result.json': json, 'result.txt': text })
+  if (error) throw error
+  return status
+}
 
 /** Says, as BuildKit does, that it is the build that failed: with status 1, whatever it was that failed. */
 function failed(err: unknown): unknown {
@@ -101,5 +120,9 @@ function writeMetadata(file: string, outcome: BuildOutcome): void {
     'containerimage.digest': outcome.manifestDigest,
     ...(outcome.tags.length ? { 'image.name': outcome.tags.join(',') } : {}),
   }
-  writeFileSync(file, `${JSON.stringify(metadata, null, 2)}\n`)
+  writeJson(file, metadata)
+}
+
+function writeJson(file: string, value: unknown): void {
+  writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 }

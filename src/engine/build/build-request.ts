@@ -14,7 +14,7 @@ export interface DockerfileSource {
 }
 
 /** @throws TsboxError E_DOCKERFILE_MISSING, E_DOCKERFILE_UNREADABLE */
-export function readDockerfile(request: BuildRequest): DockerfileSource {
+export function readDockerfile(request: Pick<BuildRequest, 'context' | 'file' | 'dockerfileText'>): DockerfileSource {
   if (request.dockerfileText !== undefined) return { text: request.dockerfileText, file: 'Dockerfile' }
   const path = request.file ?? defaultDockerfile(request.context)
   try {
@@ -57,7 +57,7 @@ function shownName(path: string, context: string): string {
 }
 
 /** Patterns of `<Dockerfile>.dockerignore`, else of the context's `.dockerignore`. */
-export function ignorePatterns(request: BuildRequest): string[] {
+export function ignorePatterns(request: Pick<BuildRequest, 'context' | 'file'>): string[] {
   const own = request.file === undefined ? undefined : `${request.file}.dockerignore`
   for (const path of [own, join(request.context, 'Dockerfile.dockerignore'), join(request.context, '.dockerignore')]) {
     if (path === undefined || !existsSync(path)) continue
@@ -82,7 +82,7 @@ export function checkContext(context: string): void {
 
 /** Build arguments with values; a name without one takes the environment's, or is as if not given. */
 export function buildArgs(
-  request: BuildRequest,
+  request: Pick<BuildRequest, 'buildArgs'>,
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
   const out: Record<string, string> = {}

@@ -27,17 +27,23 @@ export interface ContextDeps {
   env: Readonly<Record<string, string | undefined>>
 }
 
+/** What of a request names contexts. */
+export type ContextRequest = Pick<
+  BuildRequest,
+  'context' | 'contextStream' | 'file' | 'dockerfileText' | 'namedContexts' | 'signal'
+>
+
 /** The main context and the named ones, each opened once. */
 export class Contexts {
   readonly #deps: ContextDeps
-  readonly #request: BuildRequest
+  readonly #request: ContextRequest
   readonly #named: ReadonlyMap<string, string>
   readonly #saves: (() => void)[] = []
   /** The main context, where it is no folder of this machine. */
   #unpacked: Unpacked | undefined
   #patterns: readonly string[] = []
 
-  constructor(deps: ContextDeps, request: BuildRequest) {
+  constructor(deps: ContextDeps, request: ContextRequest) {
     this.#deps = deps
     this.#request = request
     this.#named = new Map(Object.entries(request.namedContexts).map(([name, from]) => [contextName(name), from]))
