@@ -17,6 +17,8 @@ import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js
 /** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
 const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
 
+type CacheStepMount = Extract<StepMount, { type: 'cache' }>
+
 /** Scratch folders of one step; all are removed after it. */
 interface Scratch {
   upperDir: string
@@ -28,7 +30,8 @@ interface Scratch {
 interface Mounts {
   list: ContainerMount[]
   trees: OverlaySpec[]
-  held: CacheMount[]
+  /** By what tells caches apart: a step that mounts one twice has it once. */
+  held: Map<string, CacheMount>
 }
 
 /** Runs build steps in namespaces, on an overlay of the layers' snapshots; the upper becomes the next snapshot. */
@@ -58,17 +61,18 @@ export class NamespaceExecutor implements StepExecutor {
       workDir: lease.tempPath('work'),
       stubDir: lease.tempPath('stub'),
     }
-    const mounts: Mounts = { list: [], trees: [], held: [] }
+    const mounts: Mounts = { list: [], trees: [], held: new Map() }
     try {
       for (const dir of Object.values(scratch)) makeDir(dir, 0o755)
-      for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts, signal))
+      await this.#holdCaches(spec.mounts, mounts.held, signal)
+      for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts))
       const exitCode = await this.#execute(spec, { lower, mounts, scratch }, output, signal)
       if (exitCode !== 0) return { exitCode }
       await agent.remove([scratch.workDir])
       const snapshot = store.snapshots.publish(draft, lease, { created: this.#shop.now() })
       return { exitCode, layer: { snapshot, snapshotMode: mode } }
     } finally {
-      for (const mount of mounts.held) mount.release()
+      for (const mount of mounts.held.values()) mount.release()
       const rest = mounts.trees.flatMap((t) => [t.upper, t.work]).filter((d) => d !== undefined)
       await agent.remove([draft.dir, scratch.workDir, scratch.stubDir, ...rest]).catch(() => {})
     }
@@ -122,7 +126,7 @@ export class NamespaceExecutor implements StepExecutor {
     return Promise.all(layers.map((l) => this.#layers.snapshot(l)))
   }
 
-  async #mount(m: StepMount, mounts: Mounts, signal: AbortSignal): Promise<ContainerMount> {
+  async #mount(m: StepMount, mounts: Mounts): Promise<ContainerMount> {
     switch (m.type) {
       case 'tmpfs':
         return { op: 'tmpfs', target: m.target, sizeBytes: m.sizeBytes }
@@ -131,7 +135,7 @@ export class NamespaceExecutor implements StepExecutor {
       case 'ssh':
         return { op: 'bind', source: { path: m.socket }, target: m.target }
       case 'cache':
-        return this.#cacheMount(m, mounts.held, signal)
+        return this.#cacheMount(m, mounts.held.get(cacheId(m))!)
       case 'bind': {
         const layers = await this.#snapshots(m.source.layers)
         const tree = mounts.trees.push({ layers, ...(m.readonly ? {} : this.#writable()) }) - 1
@@ -148,19 +152,19 @@ export class NamespaceExecutor implements StepExecutor {
     return { upper, work }
   }
 
-  async #cacheMount(
-    m: Extract<StepMount, { type: 'cache' }>,
-    held: CacheMount[],
-    signal: AbortSignal,
-  ): Promise<ContainerMount> {
-    const mount = await this.#shop.store.mounts.acquire({
-      id: cacheId(m),
-      sharing: m.sharing,
-      mode: await this.#shop.mode(),
-      signal,
-    })
-    held.push(mount)
-    if (mount.fresh) await this.#makeCache(mount.dir, m)
+  /** Takes all caches in one order, whatever theirs in the step: two steps that want the same two can't block each other. */
+  async #holdCaches(mounts: readonly StepMount[], held: Map<string, CacheMount>, signal: AbortSignal): Promise<void> {
+    const mode = await this.#shop.mode()
+    const wanted = new Map<string, CacheStepMount>()
+    for (const m of mounts) {
+      if (m.type === 'cache' && wanted.get(cacheId(m))?.sharing !== 'locked') wanted.set(cacheId(m), m)
+    }
+    for (const [id, { sharing }] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1)))
+      held.set(id, await this.#shop.store.mounts.acquire({ id, sharing, mode, signal }))
+  }
+
+  async #cacheMount(m: CacheStepMount, mount: CacheMount): Promise<ContainerMount> {
+    if (mount.fresh && !existsSync(`${mount.dir}/fs`)) await this.#makeCache(mount.dir, m)
     return { op: 'bind', source: { path: `${mount.dir}/fs` }, target: m.target, readonly: m.readonly }
   }
 
@@ -168,7 +172,7 @@ export class NamespaceExecutor implements StepExecutor {
    * Owner and mode are those of the first use. The folder that is renamed is this user's own: one of a mapped user can't
    * be moved to another parent.
    */
-  async #makeCache(dir: string, m: Extract<StepMount, { type: 'cache' }>): Promise<void> {
+  async #makeCache(dir: string, m: CacheStepMount): Promise<void> {
     const temp = this.#shop.lease.tempPath('cache')
     makeDir(temp, 0o700)
     const agent = await this.#shop.agent()
@@ -190,7 +194,7 @@ export class NamespaceExecutor implements StepExecutor {
 }
 
 /** As in BuildKit, a cache of another owner, mode or source is another cache. */
-function cacheId({ id, mode, uid, gid, seed }: Extract<StepMount, { type: 'cache' }>): string {
+function cacheId({ id, mode, uid, gid, seed }: CacheStepMount): string {
   const source = seed && [seed.path, ...seed.layers.map(layerId)]
   return canonicalJson([id, mode, uid, gid, source ?? null])
 }
