@@ -160,3 +160,9 @@ for (const [name, text, message, line] of failures)
       return true
     })
   })
+
+test('scratch is for the platform of the build, whatever FROM asks for', async () => {
+  const host = await hostWithBase()
+  const { configJson } = await host.build('FROM --platform=freebsd/arm64 scratch\nCOPY a.txt /\n')
+  assert.deepEqual([configJson.os, configJson.architecture], ['linux', 'amd64'])
+})

@@ -199,7 +199,8 @@ class Planner {
     if (base === 'scratch' && !replaced)
       return StageState.fromImage(
         { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false },
-        platform,
+        // As in BuildKit: what nothing was taken from is for the platform that is built for.
+        this.#options.platform,
         undefined,
       )
     if (!replaced) this.#refuseLaterStage(base, index)
