@@ -1,4 +1,5 @@
 import { TsboxError } from '../base/error.js'
+import { claimNow } from '../util/claim.js'
 import { namesIn } from '../util/names-in.js'
 import type { LayerRef } from './cache.js'
 import type { Lease } from './lease.js'
@@ -33,6 +34,19 @@ export class ContainerStore {
 
   get<T extends ContainerRoots>(id: string): T | undefined {
     return this.#place.readJson<T>(`${this.dir(id)}/record.json`)
+  }
+
+  /** Puts the record that `make` makes, knowing all that are there: no other container comes into being meanwhile. */
+  create<T extends ContainerRoots>(make: (others: T[]) => T, lease: Lease): T {
+    this.#place.prepare()
+    const claim = claimNow(this.#place.path('leases', 'containers.claim'))
+    try {
+      const record = make(this.list<T>())
+      this.put(record, lease)
+      return record
+    } finally {
+      claim.release()
+    }
   }
 
   /** Replaces the record; makes the folder where it is new. */

@@ -4,9 +4,8 @@ import type { ImageConfig } from '../oci/config.js'
 import { type Digest, digestHex, isDigest, parseDigest } from '../oci/digest.js'
 import { isIndex, parseManifest, parseObject } from '../oci/manifest.js'
 import { isConfigType } from '../oci/media-type.js'
-import { tryClaim } from '../util/claim.js'
+import { claimNow } from '../util/claim.js'
 import { namesIn } from '../util/names-in.js'
-import { sleepSync } from '../util/sleep.js'
 import type { LayerRef } from './cache.js'
 import { deadTemps, GC_CLAIM, type Lease, liveLeases, livePins, removeEmptyDirs, sweepDeadLeases } from './lease.js'
 import type { Store } from './store.js'
@@ -44,8 +43,7 @@ export async function collectGarbage(store: Store, lease: Lease, options: GcOpti
   const result: GcResult = { deleted: [], reclaimedBytes: 0, left: [] }
   const claimPath = store.place.path(...GC_CLAIM)
   store.place.prepare()
-  let claim = tryClaim(claimPath)
-  for (; !claim; claim = tryClaim(claimPath)) sleepSync(5)
+  const claim = claimNow(claimPath)
   try {
     sweepDeadLeases(store.place)
     trash.push(...deadTemps(store.place))

@@ -32,6 +32,15 @@ export function tryClaim(path: string): Claim | undefined {
   }
 }
 
+/** As {@link tryClaim}, blocking the thread until it is ours: for claims that are held without a pause. */
+export function claimNow(path: string): Claim {
+  for (;;) {
+    const claim = tryClaim(path)
+    if (claim) return claim
+    sleepSync(5)
+  }
+}
+
 /** Text of the claim while a live process holds it. */
 export function liveClaim(path: string): string | undefined {
   const held = readClaim(path)

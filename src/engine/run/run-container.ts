@@ -74,23 +74,24 @@ export class ContainerRunner {
     const { store, lease } = this.#shop
     const id = randomBytes(32).toString('hex')
     const hostname = request.hostname ?? (request.network === 'host' ? machineName() : id.slice(0, 12))
-    const record: ContainerRecord = {
+    const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
+    const fields: Omit<ContainerRecord, 'name'> = {
       id,
-      name: this.#name(request.name),
       image: request.image,
       manifest: image.manifestDigest,
       layers: image.layers,
       mode: await this.#shop.mode(),
-      args: [],
+      args: process.args,
       created: isoNow(),
       runner: selfIdentity(),
       autoRemove: request.remove,
     }
-    const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
-    record.args = process.args
     const volumes = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
     const dir = store.containers.dir(id)
-    store.containers.put(record, lease)
+    const record = store.containers.create<ContainerRecord>(
+      (others) => ({ ...fields, name: chooseName(request.name, others) }),
+      lease,
+    )
     const made: Made = { record, dir, hostname, process, mounts: [] }
     try {
       for (const sub of ['fs', 'work', 'stub']) makeDir(`${dir}/${sub}`, 0o755)
@@ -121,9 +122,14 @@ export class ContainerRunner {
       read: USER_FILES,
     })
     const mode = request.tty ? 'tty' : 'inherit'
-    const step = await agent.startStep(plan, { stdio: { mode, stdin: request.interactive }, signal: request.signal })
-    const leave = joinStep(step, request.tty)
+    // Before the helper reads from it: what was typed meanwhile would be echoed by both terminals.
     const restore = request.tty && request.interactive ? rawTerminal() : () => {}
+    const stdio = { mode, stdin: request.interactive } as const
+    const step = await agent.startStep(plan, { stdio, signal: request.signal }).catch((err: unknown) => {
+      restore()
+      throw err
+    })
+    const leave = joinStep(step, request.tty)
     try {
       const size = request.tty ? terminalSize() : undefined
       await step.exec(
@@ -149,32 +155,29 @@ export class ContainerRunner {
     }
     await (await this.#shop.agent()).remove([trash])
   }
+}
 
-  #name(wanted: string | undefined): string {
-    const taken = new Map(this.#shop.store.containers.list<ContainerRecord>().map((c) => [c.name, c.id]))
-    if (wanted === undefined) {
-      let name = randomName(Math.random)
-      for (let n = 1; taken.has(name); n++) name = `${randomName(Math.random)}${n}`
-      return name
-    }
-    if (!isContainerName(wanted))
-      throw new TsboxError(
-        'E_CONTAINER_NAME',
-        `invalid container name (${wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-        { exitCode: 125 },
-      )
-    const other = taken.get(wanted)
-    if (other !== undefined)
-      throw new TsboxError(
-        'E_CONTAINER_NAME_TAKEN',
-        `the container name "${wanted}" is already in use by container "${other.slice(0, 12)}"`,
-        {
-          exitCode: 125,
-          hint: `tsbox rm ${wanted}`,
-        },
-      )
-    return wanted
+/** @throws TsboxError E_CONTAINER_NAME, E_CONTAINER_NAME_TAKEN */
+function chooseName(wanted: string | undefined, others: readonly ContainerRecord[]): string {
+  const taken = new Map(others.map((c) => [c.name, c.id]))
+  if (wanted === undefined) {
+    let name = randomName(Math.random)
+    for (let n = 1; taken.has(name); n++) name = `${randomName(Math.random)}${n}`
+    return name
   }
+  if (!isContainerName(wanted))
+    throw new TsboxError(
+      'E_CONTAINER_NAME',
+      `invalid container name (${wanted}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+      { exitCode: 125 },
+    )
+  const other = taken.get(wanted)
+  if (other === undefined) return wanted
+  throw new TsboxError(
+    'E_CONTAINER_NAME_TAKEN',
+    `the container name "${wanted}" is already in use by container "${other.slice(0, 12)}"`,
+    { exitCode: 125, hint: `tsbox rm ${wanted}` },
+  )
 }
 
 function exitCodeOf(exit: StepExit): number {

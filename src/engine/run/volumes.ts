@@ -4,6 +4,7 @@ import { TsboxError } from '../../base/error.js'
 import { cleanPath } from '../../base/path.js'
 import type { Layer } from '../../build/seams.js'
 import type { ContainerMount } from '../../rootless/container-spec.js'
+import { nodeSha256 } from '../../util/hash.js'
 import { makeDir } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import { subtree } from '../layers/subtree.js'
@@ -80,7 +81,7 @@ export class VolumeMaker {
     const dir =
       spec.kind === 'named'
         ? store.place.path('volumes', mode, spec.source)
-        : `${this.#containerDir}/volumes/${Buffer.from(spec.target).toString('hex').slice(0, 120)}`
+        : `${this.#containerDir}/volumes/${nodeSha256().update(spec.target).hex()}`
     if (existsSync(`${dir}/data`)) return `${dir}/data`
     const temp = lease.tempPath('volume')
     makeDir(temp, 0o700)
