@@ -1,10 +1,10 @@
 import type { InlineSource, Instruction, StageInstruction } from './instruction.js'
 import { parseMount } from './mount.js'
-import { type ExpandOptions, type Expansion, expand, type Lookup } from './shell-lex.js'
+import { type ExpandOptions, type Expansion, expand, isPlain, type Lookup } from './shell-lex.js'
 
 /** Settings of {@link expandInstruction}. */
 export interface InstructionExpandOptions extends Pick<ExpandOptions, 'escape'> {
-  /** Told of every word that was expanded, with the names that it looked up. */
+  /** Told of every word that had something to expand, with the names that it looked up. */
   onWord?: ((expansion: Expansion) => void) | undefined
 }
 
@@ -68,6 +68,7 @@ class Expander {
   }
 
   #word(word: string): string {
+    if (isPlain(word)) return word
     const expansion = expand(word, this.#env, this.#lexing())
     this.#options.onWord?.(expansion)
     return expansion.text

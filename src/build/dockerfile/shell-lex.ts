@@ -46,10 +46,14 @@ export function expand(word: string, env: Lookup, options: ExpandOptions = {}): 
   }
 }
 
+/** Whether a word holds nothing to replace or to remove, as most do. */
+export function isPlain(word: string): boolean {
+  return !/[$'"\\`<]/.test(word)
+}
+
 /** {@link expand}, only the text. */
 export function expandWord(word: string, env: Lookup, options: ExpandOptions = {}): string {
-  // Most words hold nothing to replace.
-  if (!/[$'"\\`<]/.test(word)) return word
+  if (isPlain(word)) return word
   return expand(word, env, options).text
 }
 
