@@ -2,12 +2,6 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { hostWithBase } from '../../helpers/base-host.js'
 
-test('scratch has the platform that FROM asks for', async () => {
-  const host = await hostWithBase()
-  const { configJson } = await host.build('FROM --platform=linux/arm64 scratch\nCOPY a.txt /\n')
-  assert.equal(configJson.architecture, 'arm64')
-})
-
 test('of two mounts without an image the first is the error, and none is left unheard', async () => {
   const host = await hostWithBase()
   const resolve = host.resolveImage.bind(host)
