@@ -312,6 +312,24 @@ function screen() {
   }
 }
 
+test('TtyPrinter shows warnings below the step that they belong to, in yellow', () => {
+  let out = ''
+  const size = { columns: 60, rows: 24 }
+  const printer = new TtyPrinter(
+    (text) => {
+      out += text
+    },
+    () => size,
+    new Chalk({ level: 1 }),
+  )
+  for (const e of [vertex(1, 'load build definition'), start(1), warning(1), done(1, 100)]) printer.update(e)
+  printer.draw(T0 + 200, true)
+  assert.match(
+    out,
+    /definition +0\.1s.*\n\x1b\[33m => WARN: FromAsCasing: 'as' and 'FROM' differ \(line 1\) +0\.1s\x1b\[39m/,
+  )
+})
+
 test('TtyPrinter draws over what it drew', () => {
   const s = screen()
   const size = { columns: 40, rows: 24 }
