@@ -314,7 +314,7 @@ function screen() {
 
 test('TtyPrinter shows warnings below the step that they belong to, in yellow', () => {
   let out = ''
-  const size = { columns: 60, rows: 24 }
+  const size = { columns: 80, rows: 24 }
   const printer = new TtyPrinter(
     (text) => {
       out += text
