@@ -11,7 +11,7 @@ import { parseOwner } from './owner.js'
 import { type Lookup, resolveInTree } from './resolve.js'
 import { draftArchive } from './unpack.js'
 import { expandWildcards, hasWildcard } from './wildcard.js'
-import { writeLayer } from './write-layer.js'
+import { type LayerOptions, writeLayer } from './write-layer.js'
 
 const ROOT: Owner = { uid: 0, gid: 0 }
 
@@ -20,18 +20,16 @@ const ROOT: Owner = { uid: 0, gid: 0 }
  *
  * @param root what is copied onto; only paths and owners are read of it
  * @param trees what is copied from: input n of the vertex is `trees[n - 1]`
- * @param reuse whether a layer with the same content may be taken
  */
 export async function copyLayer(
   host: BuildHost,
   op: CopyOp,
   root: FileTree,
   trees: readonly FileTree[],
-  reuse: boolean,
-  warn: (text: string) => void = () => {},
+  options: LayerOptions & { warn?: (text: string) => void },
 ): Promise<{ layer: Layer; contentHash: string }> {
   const draft = new LayerDraft(op.link ? EMPTY : root, host.now())
-  const owner = op.chown === undefined ? undefined : await parseOwner(op.chown, root, warn)
+  const owner = op.chown === undefined ? undefined : await parseOwner(op.chown, root, options.warn ?? (() => {}))
   const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
   const style: CopyStyle = { owner, mode: chmod, parentOwner: owner ?? ROOT }
   for (const source of op.sources) {
@@ -39,7 +37,7 @@ export async function copyLayer(
     else if (source.from === 'tree') await copySource(host, draft, op, trees[source.input - 1]!, source.path, style)
     else await addRemote(host, draft, op, source, style)
   }
-  return writeLayer(host, draft.finish(), reuse)
+  return writeLayer(host, draft.finish(), options)
 }
 
 /** ADD of a URL: a file like any other, but extracted only where that is asked for. */

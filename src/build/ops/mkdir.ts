@@ -14,5 +14,5 @@ export async function mkdirLayer(
   const owner = op.user === '' ? { uid: 0, gid: 0 } : await parseOwner(op.user, root, warn)
   const draft = new LayerDraft(root, host.now())
   draft.mkdirAll(draft.resolve(op.path), owner)
-  return (await writeLayer(host, draft.finish(), true)).layer
+  return (await writeLayer(host, draft.finish(), { reuse: true })).layer
 }

@@ -2,6 +2,13 @@ import { hashOf } from '../graph/key.js'
 import type { BuildHost, FileTree, Layer } from '../seams.js'
 import type { Drafted } from './draft.js'
 
+export interface LayerOptions {
+  /** Whether a layer with the same content may be taken. */
+  reuse: boolean
+  /** Ends the reading of contents. */
+  signal?: AbortSignal | undefined
+}
+
 /**
  * Turns drafted entries into a layer, reading each content once. A layer with the same entries and contents that was
  * made before is taken instead, whatever its times: as in BuildKit, a touched file is not a change.
@@ -12,7 +19,7 @@ import type { Drafted } from './draft.js'
 export async function writeLayer(
   host: BuildHost,
   drafted: readonly Drafted[],
-  reuse: boolean,
+  { reuse, signal }: LayerOptions,
 ): Promise<{ layer: Layer; contentHash: string }> {
   const known = knownHashes(host, drafted)
   if (known && reuse) {
@@ -22,7 +29,7 @@ export async function writeLayer(
   }
   const writer = host.layers.writer()
   try {
-    const hashes = await writeEntries(host, drafted, writer)
+    const hashes = await writeEntries(host, drafted, writer, signal)
     const contentHash = hashEntries(host, drafted, hashes)
     const before = reuse ? remembered(host, contentHash) : undefined
     if (before) return { layer: before, contentHash }
@@ -65,6 +72,7 @@ async function writeEntries(
   host: BuildHost,
   drafted: readonly Drafted[],
   writer: ReturnType<BuildHost['layers']['writer']>,
+  signal: AbortSignal | undefined,
 ): Promise<Map<number, string>> {
   const hashes = new Map<number, string>()
   let next = 0
@@ -81,7 +89,10 @@ async function writeEntries(
     const found = await group.tree.readFiles(
       group.paths,
       (i) => flushTo(group.indexes[i]!),
-      (chunk) => writer.data(chunk),
+      (chunk) => {
+        signal?.throwIfAborted()
+        writer.data(chunk)
+      },
     )
     for (let i = 0; i < found.length; i++) hashes.set(group.indexes[i]!, found[i]!)
   }

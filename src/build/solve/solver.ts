@@ -242,7 +242,11 @@ export class Solver {
     if (late) return late
     return this.#progress.during(v, async (output) => {
       output.started()
-      const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, !v.noCache, warnOn(output))
+      const { layer, contentHash } = await copyLayer(this.#host, op, root, sources, {
+        reuse: !v.noCache,
+        signal: this.#signal,
+        warn: warnOn(output),
+      })
       const key = hashOf(this.#host.sha256, { copy: contentHash, base: baseKey })
       const before = v.noCache ? undefined : this.#cached(v, key)
       if (before) output.cached()
@@ -280,7 +284,10 @@ export class Solver {
         unpack: 'none' as const,
       }
       const empty = await this.#host.layers.tree([])
-      const { layer, contentHash } = await copyLayer(this.#host, op, empty, [tree], true)
+      const { layer, contentHash } = await copyLayer(this.#host, op, empty, [tree], {
+        reuse: true,
+        signal: this.#signal,
+      })
       return { key: hashOf(this.#host.sha256, { context: contentHash }), layers: [layer] }
     })
   }

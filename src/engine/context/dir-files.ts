@@ -81,16 +81,11 @@ export function namesIn(root: string, path: string): string[] {
 }
 
 /**
- * Reads a file that was scanned before, in pieces that are only valid during the call.
+ * Reads a file that was scanned before, in pieces that are only valid until the next one is asked for.
  *
  * @throws TsboxError E_FILE_CHANGED when it is not as it was scanned, E_CONTEXT_UNREADABLE
  */
-export function readScanned(
-  root: string,
-  file: ScannedFile,
-  buffer: Uint8Array,
-  onData: (chunk: Uint8Array) => void,
-): void {
+export function* readScanned(root: string, file: ScannedFile, buffer: Uint8Array): Generator<Uint8Array> {
   const { path } = file.entry
   const fd = openFile(root, path)
   try {
@@ -100,7 +95,7 @@ export function readScanned(
     while (left > 0) {
       const n = readSync(fd, buffer, 0, Math.min(left, buffer.length), null)
       if (n === 0) throw changed(path)
-      onData(buffer.subarray(0, n))
+      yield buffer.subarray(0, n)
       left -= n
     }
   } finally {

@@ -7,10 +7,8 @@ import { IgnoreMatcher } from '../../build/context/ignore.js'
 import type { FileTree } from '../../build/seams.js'
 import type { Entry } from '../../layer/entry.js'
 import type { SumIndex } from '../../store/sums.js'
+import { Turn } from '../../util/turn.js'
 import { diskPath, namesIn, readScanned, type ScannedFile, scanFile } from './dir-files.js'
-
-/** How long one turn of reading may keep the thread from everything else. */
-const TURN_MS = 15
 
 /**
  * A folder as a build context: what `.dockerignore` leaves of it. Looks at each file once, and only where asked.
@@ -41,7 +39,7 @@ export class DirTree implements FileTree {
 
   async readFile(path: string): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
-    readScanned(this.#root, this.#file(path), this.#buffer, (c) => chunks.push(c.slice()))
+    for (const chunk of readScanned(this.#root, this.#file(path), this.#buffer)) chunks.push(chunk.slice())
     return Buffer.concat(chunks)
   }
 
@@ -57,23 +55,21 @@ export class DirTree implements FileTree {
     onData: (chunk: Uint8Array) => void,
   ): Promise<string[]> {
     const hashes: string[] = []
-    let turn = performance.now()
+    const turn = new Turn()
     for (const [i, path] of paths.entries()) {
       const file = this.#file(path)
       const hash = createHash('sha256')
       const readMs = Date.now()
       onFile(i)
-      readScanned(this.#root, file, this.#buffer, (chunk) => {
+      for (const chunk of readScanned(this.#root, file, this.#buffer)) {
         hash.update(chunk)
         onData(chunk)
-      })
+        if (turn.over) await turn.rest()
+      }
       const hex = hash.digest('hex')
       this.#sums.remember(path, file.stamp, hex, readMs)
       hashes.push(hex)
-      if (performance.now() - turn > TURN_MS) {
-        await new Promise(setImmediate)
-        turn = performance.now()
-      }
+      if (turn.over) await turn.rest()
     }
     return hashes
   }

@@ -1,3 +1,4 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { concatBytes } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
 import type { FileTree, Layer } from '../../build/seams.js'
@@ -8,8 +9,14 @@ import type { Toc } from '../../layer/toc.js'
 import type { IdMode } from '../../rootless/plan.js'
 import type { BlobReader } from '../../store/blobs.js'
 import { nodeSha256 } from '../../util/hash.js'
+import { readChunks } from '../../util/read-chunks.js'
+import { withStorageErrors } from '../../util/storage-error.js'
+import { Turn } from '../../util/turn.js'
 import { anySnapshot, missing } from './toc-source.js'
 import type { Workshop } from './workshop.js'
+
+/** Contents of files up to this size are held in memory whole. */
+const SMALL_BYTES = 8 << 20
 
 /** A stack of layers as one tree. Metadata comes from tables of contents; contents from tars, or through the helper. */
 export class StackTree implements FileTree {
@@ -53,13 +60,34 @@ export class StackTree implements FileTree {
     const located = this.#locate(path)
     const blob = await this.#tar(located)
     if (!blob) {
-      yield await this.readFile(path)
+      if (located.entry.size <= SMALL_BYTES) yield await this.readFile(path)
+      else yield* this.#spooled(path)
       return
     }
     try {
       for (const chunk of readContent(blob.readAt, located.entry.size, placeOf(located))) yield chunk.slice()
     } finally {
       blob.close()
+    }
+  }
+
+  /** The helper sends as fast as it reads: what may not fit into memory waits on disk for whoever takes it. */
+  async *#spooled(path: string): AsyncIterable<Uint8Array> {
+    const spool = this.#shop.lease.tempPath('content')
+    try {
+      const fd = openSync(spool, 'wx', 0o600)
+      try {
+        await this.#read(
+          [path],
+          () => {},
+          (chunk) => writeSpool(fd, chunk, spool),
+        )
+      } finally {
+        closeSync(fd)
+      }
+      for await (const chunk of readChunks(spool)) yield chunk
+    } finally {
+      rmSync(spool, { force: true })
     }
   }
 
@@ -99,6 +127,7 @@ export class StackTree implements FileTree {
     onFile: (index: number) => void,
     onData: (chunk: Uint8Array) => void,
   ): Promise<void> {
+    const turn = new Turn()
     let through: { index: number; root: string; mode: IdMode; path: string }[] = []
     const flush = async () => {
       const batch = through
@@ -120,7 +149,10 @@ export class StackTree implements FileTree {
       try {
         await flush()
         onFile(index)
-        for (const chunk of readContent(blob.readAt, located.entry.size, placeOf(located))) onData(chunk)
+        for (const chunk of readContent(blob.readAt, located.entry.size, placeOf(located))) {
+          onData(chunk)
+          if (turn.over) await turn.rest()
+        }
       } finally {
         blob.close()
       }
@@ -152,6 +184,12 @@ export class StackTree implements FileTree {
     if (!snapshot) throw missing(layer)
     return { root: snapshot.dir, mode: snapshot.mode, path: located.contentPath }
   }
+}
+
+function writeSpool(fd: number, chunk: Uint8Array, path: string): void {
+  withStorageErrors('read file', path, () => {
+    for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at)
+  })
 }
 
 function placeOf(located: Located): { offset: number; sparse?: Located['sparse'] } {
