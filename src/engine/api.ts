@@ -53,7 +53,22 @@ export interface BuildRequest {
   platform?: string | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
+  /** Where the result goes; default the store. */
+  outputs?: readonly BuildOutput[] | undefined
+  /** Gets the output whose `dest` is `-`. */
+  stdout?: ((chunk: Uint8Array) => void) | undefined
   signal: AbortSignal
+}
+
+/** One `--output`. `image`, and `docker` without `dest`, is the store. */
+export interface BuildOutput {
+  type: 'image' | 'docker' | 'oci' | 'local' | 'tar' | 'cacheonly'
+  /** Absolute; `-` is the request's `stdout`. A folder for `local` and layouts that are no tar, else a file. */
+  dest?: string | undefined
+  /** `docker` and `oci`: false writes a folder. */
+  tar: boolean
+  /** Names of the image where the request has no tags. */
+  names: readonly string[]
 }
 
 export interface BuildOutcome {

@@ -28,6 +28,7 @@ const plain: Omit<BuildRequest, 'signal'> = {
   platform: undefined,
   network: 'default',
   extraHosts: [],
+  outputs: [],
 }
 
 const requests: [argv: string[], changed: Partial<BuildRequest>][] = [
@@ -59,6 +60,18 @@ const requests: [argv: string[], changed: Partial<BuildRequest>][] = [
   [['--build-context', 'n=docker-image://a:1', 'ctx'], { namedContexts: { n: 'docker-image://a:1' } }],
   [['--build-context', 'n=oci-layout://x:1', 'ctx'], { namedContexts: { n: `oci-layout://${join(dir, 'x:1')}` } }],
   [['--build-context', 'n=target:x', 'ctx'], { namedContexts: { n: 'target:x' } }],
+  [['-o', 'out', 'ctx'], { outputs: [{ type: 'local', tar: true, names: [], dest: join(dir, 'out') }] }],
+  [['-o', '-', 'ctx'], { outputs: [{ type: 'tar', tar: true, names: [], dest: '-' }] }],
+  [
+    ['-o', 'type=docker,"name=a,b:1"', '-o', 'type=oci,tar=false,dest=d', '--load', 'ctx'],
+    {
+      outputs: [
+        { type: 'docker', tar: true, names: ['a', 'b:1'], dest: undefined },
+        { type: 'oci', tar: false, names: [], dest: join(dir, 'd') },
+        { type: 'image', tar: true, names: [] },
+      ],
+    },
+  ],
   [['https://e.test/x.tgz'], { context: 'https://e.test/x.tgz' }],
   [['--platform', 'linux/arm64', '--network', 'none', 'ctx'], { platform: 'linux/arm64', network: 'none' }],
   [['--add-host', 'a:1.2.3.4', 'ctx'], { extraHosts: [{ name: 'a', address: '1.2.3.4' }] }],
@@ -84,7 +97,7 @@ for (const [argv, changed] of requests) {
     )
     assert.equal(stderr, '')
     assert.equal(status, 0)
-    const { signal, ...request } = calls.find((c) => c.method === 'build')!.args[0] as BuildRequest
+    const { signal, stdout: _, ...request } = calls.find((c) => c.method === 'build')!.args[0] as BuildRequest
     assert.ok(signal instanceof AbortSignal)
     assert.deepEqual(request, { ...plain, ...changed })
   })
@@ -152,7 +165,19 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['--no-cache=maybe', 'ctx'], 125, /invalid argument "maybe" for "--no-cache" flag/],
   [['--progress', 'fancy', 'ctx'], 125, /must be one of auto, plain, tty, rawjson, quiet/],
   [['--push', 'ctx'], 125, /cannot honour --push: /],
-  [['-o', 'out', 'ctx'], 125, /cannot honour --output: /],
+  [['-o', 'type=registry,name=a', 'ctx'], 125, /tsbox does not talk to registries yet/],
+  [['-o', 'type=image,push=true', 'ctx'], 125, /tsbox does not talk to registries yet/],
+  [['-o', 'type=image,dest=x', 'ctx'], 125, /unknown attribute "dest" of type image/],
+  [['-o', 'type=zip,dest=x', 'ctx'], 125, /unknown type; there are image, docker, oci, local, tar, cacheonly/],
+  [['-o', 'dest=x', 'ctx'], 125, /type is required/],
+  [['-o', 'type=local', 'ctx'], 125, /dest=FOLDER is required/],
+  [['-o', 'type=oci,tar=false', 'ctx'], 125, /dest=FOLDER is required/],
+  [['-o', 'type=oci,tar=maybe,dest=x', 'ctx'], 125, /tar is true or false/],
+  [['-o', 'type=oci,compression=gzip,dest=x', 'ctx'], 125, /compression=gzip is not supported yet/],
+  [['-o', 'type=tar,colour=red,dest=x', 'ctx'], 125, /unknown attribute "colour" of type tar/],
+  [['-o', 'type=tar,dest', 'ctx'], 125, /field "dest" must be key=value/],
+  [['-o', 'type=tar,dest=x', '-o', 'type=oci,dest=x', 'ctx'], 125, /another output goes there too/],
+  [['-o', '-', '-o', 'type=oci', 'ctx'], 125, /another output goes there too/],
   [['--ssh=default', 'ctx'], 125, /cannot honour --ssh: /],
   [['-m', '1g', 'ctx'], 125, /cannot honour --memory: /],
   [[], 1, /'tsbox build' requires 1 argument\n\nUsage: {2}tsbox build \[OPTIONS\] PATH \| URL \| -/],

@@ -5,7 +5,7 @@ import { UsageError } from '../usage-error.js'
 
 type Resolve = (path: string) => string
 
-function wrong(option: string, value: string, reason: string): UsageError {
+export function wrong(option: string, value: string, reason: string): UsageError {
   return new UsageError(`invalid argument "${value}" for "--${option}" flag: ${reason}`)
 }
 
@@ -37,7 +37,7 @@ export function parseBackend(given: 'auto' | 'namespace' | 'wasi' | undefined, e
 }
 
 /** Fields `a=b,c="d,e"` as docker's CSV options have them. */
-function csvFields(text: string): [string, string | undefined][] {
+export function csvFields(text: string): [string, string | undefined][] {
   const cells = text.match(/(?:"(?:[^"]|"")*"|[^,])+|(?<=,)(?=,|$)/g) ?? []
   return cells.map((cell) => {
     const plain = /^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell

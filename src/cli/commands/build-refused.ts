@@ -1,6 +1,5 @@
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const REGISTRY = 'tsbox does not talk to registries yet'
-const EXPORT = 'the image goes to the store; use tsbox save to export it'
 const ATTEST = 'no attestations are made'
 
 /** Options of `docker build` and `docker buildx build` that tsbox can't honour, and why. */
@@ -23,7 +22,6 @@ export const BUILD_REFUSED: Readonly<Record<string, string>> = {
   'memory,m': LIMITS,
   'memory-swap': LIMITS,
   'no-cache-filter': 'use --no-cache, or --target with it',
-  'output,o': EXPORT,
   policy: 'there are no policies',
   provenance: ATTEST,
   pull: REGISTRY,

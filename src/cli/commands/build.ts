@@ -15,6 +15,7 @@ import {
   parseSecret,
   parseTags,
 } from './build-options.js'
+import { parseOutputs } from './build-output.js'
 import { BUILD_REFUSED } from './build-refused.js'
 
 export const command = defineCommand({
@@ -33,10 +34,14 @@ export const command = defineCommand({
     iidfile: text('Write the id of the image to a file'),
     jobs: count('Steps that may run at once'),
     label: list('Set a label of the image (K=V)'),
-    load: flag('Keep the image in the store (tsbox always does)'),
+    load: flag('Keep the image in the store, as without --output'),
     'metadata-file': text('Write digests and names of the result to a file, as JSON'),
     network: choice(['default', 'host', 'none'], 'Network of the steps'),
     'no-cache': flag('Do not use the build cache'),
+    output: list(
+      'Where the result goes (type=image|docker|oci|local|tar|cacheonly[,dest=PATH], FOLDER, or - for a tar)',
+      'o',
+    ),
     platform: text('Platform to build for'),
     progress: choice(
       ['auto', 'plain', 'tty', 'rawjson', 'quiet'],
@@ -55,6 +60,7 @@ export const command = defineCommand({
     const call = parseCall(values.call, values.check)
     if (call && values.iidfile !== undefined)
       throw new UsageError(`cannot honour --iidfile: ${call.method} makes no image`)
+    const outputs = parseOutputs(values.output, values.load, resolve, shell.stdout.isTerminal)
     return await interruptible(shell, async (signal) => {
       const options = {
         tags: parseTags(values.tag),
@@ -70,6 +76,8 @@ export const command = defineCommand({
         platform: values.platform,
         network: values.network ?? 'default',
         extraHosts: values['add-host'].map(parseAddHost),
+        outputs,
+        stdout: (chunk: Uint8Array) => shell.stdout.write(chunk),
         signal,
       } satisfies Partial<BuildRequest>
       const input = await buildInput(path!, values.file, shell.stdin, resolve)
@@ -90,7 +98,7 @@ export const command = defineCommand({
       }
       if (values.iidfile !== undefined) writeFileSync(resolve(values.iidfile), outcome.imageID)
       if (metadata !== undefined) writeMetadata(metadata, outcome)
-      if (mode === 'quiet') shell.stdout.write(`${outcome.imageID}\n`)
+      if (mode === 'quiet' && !outputs.some((o) => o.dest === '-')) shell.stdout.write(`${outcome.imageID}\n`)
       return undefined
     })
   },

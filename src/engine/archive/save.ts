@@ -19,7 +19,7 @@ import type { ImageDeps } from '../images/node-images.js'
 import { openImage, readImage, type StoredImage } from '../images/stored-image.js'
 
 /** An image to save, with the names to save it under. */
-interface Wanted {
+export interface Wanted {
   image: StoredImage
   names: Reference[]
 }
@@ -36,9 +36,21 @@ export async function saveImages(
   references: readonly string[],
   write: (chunk: Uint8Array) => Promise<void> | void,
 ): Promise<void> {
-  const wanted = collectImages(deps, references)
+  await writeArchive(deps, collectImages(deps, references), { docker: true }, write)
+}
+
+/** What an archive is made from. */
+export type SaveDeps = Pick<ImageDeps, 'store' | 'lease' | 'openTar'>
+
+/** Writes images that are already found. @param options `docker` adds the manifest.json of `docker save` */
+export async function writeArchive(
+  deps: SaveDeps,
+  wanted: readonly Wanted[],
+  options: { docker: boolean },
+  write: (chunk: Uint8Array) => Promise<void> | void,
+): Promise<void> {
   const pack = packTar()
-  const filled = fill(deps, pack, wanted).then(
+  const filled = fill(deps, pack, wanted, options).then(
     () => pack.finalize(),
     (err: unknown) => pack.destroy(err as Error),
   )
@@ -90,18 +102,30 @@ function isName(text: string, name: string): boolean {
   return tryName(text)?.toString() === name
 }
 
-async function fill(deps: ImageDeps, pack: Pack, wanted: readonly Wanted[]): Promise<void> {
+async function fill(
+  deps: SaveDeps,
+  pack: Pack,
+  wanted: readonly Wanted[],
+  { docker }: { docker: boolean },
+): Promise<void> {
   await addDir(pack, 'blobs/')
   await addDir(pack, 'blobs/sha256/')
   for (const blob of blobsOf(wanted)) await addBlob(deps, pack, blob)
-  const json = (value: unknown) => Buffer.from(JSON.stringify(value))
-  await addFile(pack, INDEX_FILE, json(indexOf(wanted)))
-  await addFile(pack, DOCKER_MANIFEST_FILE, json(wanted.map(dockerImage)))
-  await addFile(pack, LAYOUT_FILE, Buffer.from(LAYOUT_JSON))
+  for (const { name, text } of documentsOf(wanted, docker)) await addFile(pack, name, Buffer.from(text))
+}
+
+/** The files of a layout that are no blobs, in the order of the archive. */
+export function documentsOf(wanted: readonly Wanted[], docker: boolean): { name: string; text: string }[] {
+  const list = { name: DOCKER_MANIFEST_FILE, text: JSON.stringify(wanted.map(dockerImage)) }
+  return [
+    { name: INDEX_FILE, text: JSON.stringify(indexOf(wanted)) },
+    ...(docker ? [list] : []),
+    { name: LAYOUT_FILE, text: LAYOUT_JSON },
+  ]
 }
 
 /** Every blob once, by digest; a layer that is only a snapshot has its diffID as its digest. */
-function blobsOf(wanted: readonly Wanted[]): Descriptor[] {
+export function blobsOf(wanted: readonly Wanted[]): Descriptor[] {
   const blobs = new Map<string, Descriptor>()
   for (const { image } of wanted) {
     const { digest, size } = image.record.manifest
@@ -135,13 +159,17 @@ function dockerImage({ image, names }: Wanted): DockerArchiveImage {
   }
 }
 
-async function addBlob(deps: ImageDeps, pack: Pack, { digest, size }: Descriptor): Promise<void> {
+async function addBlob(deps: SaveDeps, pack: Pack, blob: Descriptor): Promise<void> {
+  return addStream(pack, layoutBlobPath(blob.digest), blob.size, blobContent(deps, blob))
+}
+
+/** Content of a blob, or the tar of a layer that is only a snapshot. @throws TsboxError E_BLOB_CORRUPT */
+export function blobContent(deps: SaveDeps, { digest, size }: Descriptor): AsyncIterable<Uint8Array> {
   const { blobs } = deps.store
-  const name = layoutBlobPath(digest)
-  if (blobs.has(digest, size)) return addStream(pack, name, size, readChunks(blobs.path(digest)))
+  if (blobs.has(digest, size)) return readChunks(blobs.path(digest))
   if (blobs.has(digest))
     throw new TsboxError('E_BLOB_CORRUPT', `save image: blob has not the ${size} bytes that it should: "${digest}"`)
-  return addStream(pack, name, size, deps.openTar(digest))
+  return deps.openTar(digest)
 }
 
 const PLAIN = { mtime: new Date(0), uid: 0, gid: 0 }

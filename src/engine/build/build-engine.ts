@@ -8,11 +8,12 @@ import { InternalStep } from '../../build/solve/internal-step.js'
 import { type Platform, parsePlatform } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
 import { nodeSha256 } from '../../util/hash.js'
-import type { BuildOutcome, BuildRequest } from '../api.js'
+import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
 import { LAYOUT_SCHEME, layoutImage } from '../context/oci-layout.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
+import { isStored, outputsOf, writeOutputs } from '../output/outputs.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
 import { Contexts } from './contexts.js'
 
@@ -32,10 +33,12 @@ export interface BuildDeps {
 /** Builds one request. @throws TsboxError */
 export async function runBuild(deps: BuildDeps, request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
   const tags = request.tags.map(parseTag)
+  const outputs = outputsOf(request)
   const args = buildArgs(request, deps.env)
   const epoch = sourceDateEpoch(args)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
+  const stored = storedTags(outputs, tags)
   const host = buildHost(deps, request, contexts, progress, platform)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
@@ -57,14 +60,26 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
     jobs: request.jobs ?? Math.max(MIN_JOBS, availableParallelism()),
     epoch,
     signal: request.signal,
-    tags: tags.map((t) => t.canonical),
+    tags: stored?.map((t) => t.canonical) ?? [],
   }
-  const image = await buildImage(job, host, imageSink(deps.shop, tags)).finally(() => contexts.save())
-  return { imageID: image.config.digest, manifestDigest: image.manifest.digest, tags: tags.map((t) => t.canonical) }
+  const image = await buildImage(job, host, imageSink(deps.shop, stored)).finally(() => contexts.save())
+  await writeOutputs(deps, request, outputs, image, (name, work) => new InternalStep(host).run(name, work))
+  return {
+    imageID: image.config.digest,
+    manifestDigest: image.manifest.digest,
+    tags: (stored ?? []).map((t) => t.canonical),
+  }
 }
 
 interface Tag {
   canonical: string
+}
+
+/** Names under which the store gets the image; undefined where no output is the store. */
+function storedTags(outputs: readonly BuildOutput[], tags: readonly Tag[]): Tag[] | undefined {
+  const stored = outputs.filter(isStored)
+  if (stored.length === 0) return undefined
+  return tags.length ? [...tags] : stored.flatMap((o) => o.names.map(parseTag))
 }
 
 function parseTag(text: string): Tag {
@@ -123,13 +138,18 @@ function sourceImage(shop: Workshop, reference: string): SourceImage {
   return { digest: image.manifestDigest, config: image.config, layers: image.layers, reference: shown }
 }
 
-/** The image counts once all of it is stored: its tags are the last thing written. */
-function imageSink(shop: Workshop, tags: readonly Tag[]): ImageSink {
+/**
+ * The image counts once all of it is stored: its tags are the last thing written.
+ *
+ * @param tags undefined for an image that only goes elsewhere
+ */
+function imageSink(shop: Workshop, tags: readonly Tag[] | undefined): ImageSink {
   const { store, lease } = shop
   return {
     putBlob: async (bytes) => store.blobs.put(bytes, lease).digest,
     tag: async (manifest, config) => {
       lease.hold('manifest', manifest.digest)
+      if (!tags) return
       const target = { manifest, config: config.digest } as Parameters<typeof store.images.set>[1]
       const names = tags.length ? tags.map((t) => t.canonical) : [undefined]
       for (const name of names) store.images.set(name, target, lease, shop.now())

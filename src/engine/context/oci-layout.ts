@@ -48,7 +48,7 @@ export async function layoutImage(shop: Workshop, reference: string, platform: P
     const [found] = await readLayout(files, platform, select)
     if (!found) throw notFound(reference)
     const target = await storeImage({ store, lease }, files, found)
-    const image = readImage(store, lease, { ...target, name: undefined } as Parameters<typeof readImage>[2])
+    const image = readImage(store, lease, { ...target, tagged: shop.now() })
     return { digest: image.manifestDigest, config: image.config, layers: image.layers, reference }
   } finally {
     files.close()
