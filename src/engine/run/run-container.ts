@@ -12,6 +12,7 @@ import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
 import { type ResolvedProcess, resolveProcess } from './container-config.js'
 import { makePlan } from './container-plan.js'
+import { EarlySignals, Interrupted } from './early-signals.js'
 import { hostFiles } from './host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
 import { joinStep, rawTerminal, terminalSize } from './terminal.js'
@@ -44,18 +45,30 @@ export class ContainerRunner {
    * @throws TsboxError with Docker's exit codes where it can't be made or started
    */
   async run(request: RunRequest, image: StoredImage): Promise<RunOutcome> {
+    const early = new EarlySignals()
+    try {
+      return { exitCode: await this.#live(request, image, early) }
+    } catch (err) {
+      if (err instanceof Interrupted) return { exitCode: err.exitCode }
+      throw err
+    } finally {
+      early.release()
+    }
+  }
+
+  async #live(request: RunRequest, image: StoredImage, early: EarlySignals): Promise<number> {
     const { store, lease } = this.#shop
     // The helper starts while this process makes the container; whoever needs it first hears of its failure.
     this.#shop.agent().catch(() => {})
     const made = await this.#make(request, image)
     try {
-      const exitCode = await this.#execute(request, image, made)
+      const exitCode = await this.#execute(request, image, made, early)
       if (!request.remove)
         store.containers.put(
           { ...made.record, exitCode, finished: isoNow(), runner: undefined } as ContainerRecord,
           lease,
         )
-      return { exitCode }
+      return exitCode
     } catch (err) {
       // A container that never ran is not left behind; one that can't be started is, as docker does without --rm.
       if (!(err instanceof TsboxError && [126, 127].includes(err.exitCode)) || request.remove) await this.#remove(made)
@@ -104,11 +117,12 @@ export class ContainerRunner {
     return made
   }
 
-  async #execute(request: RunRequest, image: StoredImage, made: Made): Promise<number> {
+  async #execute(request: RunRequest, image: StoredImage, made: Made, early: EarlySignals): Promise<number> {
     const [agent, layers] = await Promise.all([
       this.#shop.agent(),
       Promise.all(image.layers.map((l) => this.#layers.snapshot(l))),
     ])
+    early.check()
     const plan = makePlan({
       layers,
       upper: `${made.dir}/fs`,
@@ -129,12 +143,16 @@ export class ContainerRunner {
       restore()
       throw err
     })
-    const leave = joinStep(step, request.tty)
+    let leave = () => {}
     try {
+      early.check()
       const size = request.tty ? terminalSize() : undefined
       await step.exec(
         processSpec({ ...made.process, ...(size ? { size } : {}) }, userOf(step, made.process.user), agent.mode),
       )
+      leave = joinStep(step, request.tty)
+      const missed = early.release()
+      if (missed !== undefined) step.signal(missed)
       return exitCodeOf(await step.exit)
     } catch (err) {
       await step.kill()
