@@ -53,7 +53,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
   const solved = await solver.solve(plan.target)
   return internal.run('exporting to image', async (status) => {
-    const image = await exportImage(host, sink, plan, solver, solved, job.epoch)
+    const image = await exportImage(host, sink, plan, solver, solved, job)
     status(`writing image ${image.config.digest}`)
     for (const tag of job.tags) status(`naming to ${tag}`)
     return image

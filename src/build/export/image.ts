@@ -18,7 +18,8 @@ export interface ExportedImage {
 /**
  * Makes the image of a solved target: seals its layers, writes configuration and manifest.
  *
- * @param epoch SOURCE_DATE_EPOCH: times of new layers are clamped to it and every date of the image is it
+ * @param job `epoch` is SOURCE_DATE_EPOCH: times of new layers are clamped to it and every date of the image is it;
+ *   once `signal` is aborted, nothing is tagged any more
  */
 export async function exportImage(
   host: BuildHost,
@@ -26,9 +27,10 @@ export async function exportImage(
   plan: Plan,
   solver: Solver,
   solved: Solved,
-  epoch: number | undefined,
+  { epoch, signal }: { epoch?: number | undefined; signal: AbortSignal },
 ): Promise<ExportedImage> {
   const descriptors = await Promise.all(solved.layers.map((l) => layerDescriptor(host, l, epoch)))
+  signal.throwIfAborted()
   const configJson = imageConfig(
     host,
     plan,
