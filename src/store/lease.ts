@@ -1,8 +1,9 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs'
 import { errnoCode } from '../base/error.js'
 import { withDir } from '../util/atomic.js'
 import { waitForClaim } from '../util/claim.js'
 import { formatIdentity, isAlive, parseIdentity, selfIdentity } from '../util/identity.js'
+import { makeDirs } from '../util/make-dir.js'
 import { namesIn } from '../util/names-in.js'
 import { randomId } from '../util/random.js'
 import { removeOwnTree } from '../util/remove-tree.js'
@@ -78,9 +79,7 @@ export class Lease {
     const dir = this.#place.path('tmp', this.name)
     if (!this.#tempMade) {
       this.#place.prepare()
-      withStorageErrors('write to the store', dir, () =>
-        withDir(this.#place.path('tmp'), () => mkdirSync(dir, { recursive: true, mode: 0o700 })),
-      )
+      withStorageErrors('write to the store', dir, () => withDir(this.#place.path('tmp'), () => makeDirs(dir, 0o700)))
       this.#tempMade = true
     }
     return `${dir}/${prefix}-${this.#count++}`

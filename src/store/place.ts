@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoCode, TsboxError } from '../base/error.js'
 import { moveInto, withDir, writeFileAtomic } from '../util/atomic.js'
+import { makeDirs } from '../util/make-dir.js'
 import { withStorageErrors } from '../util/storage-error.js'
 import { unlinkIfThere } from '../util/unlink.js'
 
@@ -30,7 +31,7 @@ export class Place {
   prepare(): void {
     if (this.#versioned) return
     withStorageErrors('open store', this.root, () => {
-      mkdirSync(this.root, { recursive: true, mode: 0o700 })
+      makeDirs(this.root, 0o700)
       // Two processes may do this at once: both write the same, each under a name of its own.
       const temp = this.path(`version.${process.pid}`)
       writeFileAtomic(this.path('version'), `${STORE_VERSION}\n`, { temp })

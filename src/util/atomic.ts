@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoCode } from '../base/error.js'
+import { makeDirs } from './make-dir.js'
 
 /**
  * Runs `task`; where a folder is missing, makes `dir` and runs it again. Folders of the store come into being when
@@ -13,7 +14,7 @@ export function withDir<T>(dir: string, task: () => T): T {
       return task()
     } catch (err) {
       if (errnoCode(err) !== 'ENOENT' || tries === 8) throw err
-      mkdirSync(dir, { recursive: true, mode: 0o700 })
+      makeDirs(dir, 0o700)
     }
   }
 }

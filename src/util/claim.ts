@@ -1,7 +1,8 @@
-import { mkdirSync, readlinkSync, symlinkSync } from 'node:fs'
+import { readlinkSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoCode } from '../base/error.js'
 import { formatIdentity, isAlive, parseIdentity, selfIdentity } from './identity.js'
+import { makeDirs } from './make-dir.js'
 import { randomId } from './random.js'
 import { sleepSync } from './sleep.js'
 import { unlinkIfThere } from './unlink.js'
@@ -60,7 +61,7 @@ function createClaim(path: string, text: string): boolean {
     } catch (err) {
       if (errnoCode(err) === 'EEXIST') return false
       if (errnoCode(err) !== 'ENOENT') throw err
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+      makeDirs(dirname(path), 0o700)
     }
   }
 }

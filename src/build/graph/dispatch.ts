@@ -112,7 +112,7 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
       'E_UNSUPPORTED',
       'RUN --security=insecure: there is no root on this machine to give to a step',
       {
-        hint: 'remove the flag: a step already has every capability of its own user namespace',
+        hint: 'remove the flag: a step runs as root of its own user namespace, which is all that there is to give',
       },
     )
   for (const d of i.devices)

@@ -151,7 +151,7 @@ function sshMount(m: Extract<RunMount, { type: 'ssh' }>, inputs: RunInputs): Ste
       gid: m.gid,
     }
   if (!m.required) return undefined
-  throw new TsboxError('E_NO_SSH', `mount ssh: no agent given to this build "${m.id}"`, {
-    hint: `tsbox build --ssh ${m.id}`,
+  throw new TsboxError('E_NO_SSH', `mount ssh: agents are not forwarded into steps yet "${m.id}"`, {
+    hint: 'leave out "required", or give the key as a secret: RUN --mount=type=secret',
   })
 }

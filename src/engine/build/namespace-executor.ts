@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { canonicalJson } from '../../base/hash.js'
 import type { StepExecutor, StepMount, StepOutput, StepResult, StepSpec } from '../../build/seams.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import type { OverlaySpec, Rlimit, RlimitName } from '../../rootless/plan.js'
 import type { CacheMount } from '../../store/mounts.js'
-import { makeDir } from '../../util/make-dir.js'
+import { makeDir, makeDirs } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import { subtree } from '../layers/subtree.js'
 import { layerId } from '../layers/toc-source.js'
@@ -183,7 +183,7 @@ export class NamespaceExecutor implements StepExecutor {
         { entry: { path: 'fs', type: 'dir', mode, uid, gid, mtime: this.#shop.now(), size: 0 } },
       ])
     }
-    mkdirSync(dirname(dir), { recursive: true })
+    makeDirs(dirname(dir))
     try {
       renameSync(temp, dir)
     } catch (err) {

@@ -16,7 +16,7 @@ import { EarlySignals, Interrupted } from './early-signals.js'
 import { hostFiles } from './host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
 import { joinStep, rawTerminal, terminalSize } from './terminal.js'
-import { parseVolume, VolumeMaker } from './volumes.js'
+import { parseVolume, VolumeMaker, type VolumeSpec } from './volumes.js'
 
 /** Everything one container is made of, before it runs. */
 interface Made {
@@ -99,7 +99,7 @@ export class ContainerRunner {
       runner: selfIdentity(),
       autoRemove: request.remove,
     }
-    const volumes = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
+    const volumes = this.#volumes(request, image)
     const dir = store.containers.dir(id)
     const record = store.containers.create<ContainerRecord>(
       (others) => ({ ...fields, name: chooseName(request.name, others) }),
@@ -115,6 +115,14 @@ export class ContainerRunner {
       throw err
     }
     return made
+  }
+
+  /** Those asked for, and a nameless one for each VOLUME of the image that none of them covers. */
+  #volumes(request: RunRequest, image: StoredImage): VolumeSpec[] {
+    const asked = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
+    const taken = new Set(asked.map((v) => v.target))
+    const own = Object.keys(image.config.config?.Volumes ?? {}).filter((v) => v.startsWith('/') && v !== '/')
+    return [...asked, ...own.map((v) => parseVolume(v, '/')).filter((v) => !taken.has(v.target))]
   }
 
   async #execute(request: RunRequest, image: StoredImage, made: Made, early: EarlySignals): Promise<number> {

@@ -1,11 +1,11 @@
-import { existsSync, lstatSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, lstatSync, renameSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { cleanPath } from '../../base/path.js'
 import type { Layer } from '../../build/seams.js'
 import type { ContainerMount } from '../../rootless/container-spec.js'
 import { nodeSha256 } from '../../util/hash.js'
-import { makeDir } from '../../util/make-dir.js'
+import { makeDir, makeDirs } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import { subtree } from '../layers/subtree.js'
 import type { Workshop } from '../layers/workshop.js'
@@ -89,7 +89,7 @@ export class VolumeMaker {
     const tree = await this.#layers.tree(this.#image)
     const agent = await this.#shop.agent()
     await agent.apply(temp, subtree(tree, spec.target, 'data'))
-    mkdirSync(dirname(dir), { recursive: true })
+    makeDirs(dirname(dir))
     try {
       renameSync(temp, dir)
     } catch (err) {
@@ -104,7 +104,7 @@ export class VolumeMaker {
 function hostPath(spec: VolumeSpec): string {
   if (lstatSync(spec.source, { throwIfNoEntry: false })) return spec.source
   try {
-    mkdirSync(spec.source, { recursive: true })
+    makeDirs(spec.source)
   } catch (cause) {
     throw new TsboxError('E_MOUNT_SOURCE', `mount volume: it does not exist and can't be made: "${spec.source}"`, {
       exitCode: 125,

@@ -27,6 +27,8 @@ export async function runInWorker(
         try {
           deliver(message, sink, resolve)
         } catch (err) {
+          // Several messages come in one turn: none may follow the one that failed.
+          worker.removeAllListeners('message')
           reject(err)
         }
       })
