@@ -1,6 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
-import type { Lease } from '../../store/lease.js'
+import { deadTemps, type Lease, sweepDeadLeases } from '../../store/lease.js'
 import type { Store } from '../../store/store.js'
 import { emptyTrash, type RemoveTrees } from '../../store/trash.js'
 import { isAlive } from '../../util/identity.js'
@@ -94,6 +94,9 @@ export class NodeContainers implements ContainerEngine {
       process.kill(runner.pid, 'SIGKILL')
     } catch {}
     while (isAlive(runner)) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    const { store, removeTrees } = this.#deps
+    sweepDeadLeases(store.place)
+    await emptyTrash(deadTemps(store.place), removeTrees)
   }
 
   async #discard(ids: readonly string[]): Promise<number> {

@@ -10,19 +10,28 @@ export class Interrupted extends Error {
   }
 }
 
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+/** Kept for the program; of themselves they would end this process, or start Node's debugger. */
+const KEPT = ['SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
+
 /**
  * Listens to signals while a container is being made, so that what is half made can be taken away again: the first asks
  * for that, a second one ends this process at once.
  */
 export class EarlySignals {
   #signal: number | undefined
+  /** In the order in which they came. */
+  readonly #missed = new Set<number>()
   readonly #undo: (() => void)[] = []
 
   constructor() {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const name of [...ENDING, ...KEPT]) {
+      const number = constants.signals[name]
       const note = () => {
+        this.#missed.add(number)
+        if ((KEPT as readonly string[]).includes(name)) return
         if (this.#signal !== undefined) process.exit(128 + this.#signal)
-        this.#signal = constants.signals[name]
+        this.#signal = number
       }
       process.on(name, note)
       this.#undo.push(() => process.off(name, note))
@@ -34,9 +43,9 @@ export class EarlySignals {
     if (this.#signal !== undefined) throw new Interrupted(128 + this.#signal)
   }
 
-  /** Stops listening. Idempotent. @returns the signal that came */
-  release(): number | undefined {
+  /** Stops listening. Idempotent. @returns the signals that came: they are for the program */
+  release(): readonly number[] {
     for (const undo of this.#undo.splice(0)) undo()
-    return this.#signal
+    return [...this.#missed]
   }
 }

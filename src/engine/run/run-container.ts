@@ -159,8 +159,7 @@ export class ContainerRunner {
         processSpec({ ...made.process, ...(size ? { size } : {}) }, userOf(step, made.process.user), agent.mode),
       )
       leave = joinStep(step, request.tty)
-      const missed = early.release()
-      if (missed !== undefined) step.signal(missed)
+      for (const missed of early.release()) step.signal(missed)
       return exitCodeOf(await step.exit)
     } catch (err) {
       await step.kill()

@@ -146,8 +146,9 @@ static void start_payload(struct init *in, const struct frame *frame)
 	for (int i = 0; i < 3; i++)
 		if (a->std[i] > 2)
 			close(a->std[i]);
-	close(in->terminal.slave);
-	close(in->terminal.master);
+	/* The slave stays open: a program that closes its streams before it ends would end by SIGHUP, its terminal gone. */
+	if (p.tty)
+		close(in->terminal.master);
 }
 
 static void attach_listener(struct init *in, int number)

@@ -136,6 +136,8 @@ static void receive_master(struct step *s)
 	fcntl(master, F_SETFL, O_NONBLOCK);
 	s->relay->master = master;
 	s->relay->reads_input = s->wants_stdin;
+	/* Before anything moves: the terminal echoes what was typed ahead. */
+	relay_transparent(s->relay, true);
 }
 
 static void forward(struct writer *to, const struct frame *f)
@@ -226,8 +228,6 @@ static void hear_init(struct step *s, const struct frame *f)
 		forward(s->out, f);
 		break;
 	case FR_STARTED:
-		if (s->relay)
-			relay_transparent(s->relay, true);
 		forward(s->out, f);
 		break;
 	case FR_FILE:
