@@ -105,7 +105,7 @@ function executed({ id, log }: { id: string; log: string }): { steps: number; id
 async function owners(cli: Cli, context: string, { mode, apt }: Job): Promise<void> {
   const app = await savedImage(cli, 'app')
   assert.equal(ownerOf(app, 'data'), 'directory 750 1234:1234')
-  assert.equal(ownerOf(app, 'home/app'), 'directory 700 1234:1234')
+  assert.equal(ownerOf(app, 'home/app'), 'directory 755 1234:1234')
   assert.equal(ownerOf(app, 'usr/local/bin/hello'), 'file 755 1234:1234')
   cli.build(context, ['--userns', mode, '--target', 'build', '-t', 'stage'])
   const stage = await savedImage(cli, 'stage')
