@@ -42,6 +42,13 @@ const prune: Entry = {
   summary: 'Remove unused images, stopped containers and the build cache',
   load: () => import('./commands/prune.js'),
 }
+const volumes: Readonly<Record<string, Entry>> = {
+  ls: { summary: 'List volumes', load: () => import('./commands/volume-ls.js') },
+  rm: {
+    summary: 'Remove one or more volumes with all that is in them',
+    load: () => import('./commands/volume-rm.js'),
+  },
+}
 const ops: Entry = {
   summary: 'Answer parse requests, one JSON line each',
   load: () => import('./commands/dockerfile-ops.js'),
@@ -82,6 +89,14 @@ export const groups: Readonly<Record<string, Group>> = {
       rm: commands.rm!,
       remove: { ...commands.rm!, hidden: true },
       run: commands.run!,
+    },
+  },
+  volume: {
+    summary: 'Manage volumes',
+    commands: {
+      ...volumes,
+      list: { ...volumes.ls!, hidden: true },
+      remove: { ...volumes.rm!, hidden: true },
     },
   },
   builder: { summary: 'Manage builds', commands: { build: commands.build! } },

@@ -12,6 +12,8 @@ export interface ContainerRecord {
   layers: { diffID?: string | undefined; snapshot?: string | undefined; snapshotMode?: string | undefined }[]
   mode: 'subid' | 'single'
   args: string[]
+  /** Names of the volumes that it uses. */
+  volumes?: string[] | undefined
   /** RFC 3339. */
   created: string
   /** The tsbox process that runs it; dead means that the container ended with it. */

@@ -21,6 +21,7 @@ export interface Engine {
   dockerfile: DockerfileEngine
   images: ImageEngine
   containers: ContainerEngine
+  volumes: VolumeEngine
   system: SystemEngine
   doctor(): Promise<DoctorReport>
   /** Ends helpers and leases. Idempotent. */
@@ -220,6 +221,21 @@ export interface ContainerSummary {
 
 export interface ContainerEngine {
   list(options: { all: boolean }): Promise<ContainerSummary[]>
+  remove(names: readonly string[], options: { force: boolean }): Promise<string[]>
+}
+
+/** A named volume. */
+export interface VolumeSummary {
+  name: string
+  /** Id mode in which its files are owned. */
+  mode: string
+  /** Folder of this machine. */
+  mountpoint: string
+}
+
+export interface VolumeEngine {
+  list(): Promise<VolumeSummary[]>
+  /** Removes volumes that no container uses, in every id mode. @returns their names */
   remove(names: readonly string[], options: { force: boolean }): Promise<string[]>
 }
 

@@ -17,6 +17,7 @@ import type {
   RunOutcome,
   RunRequest,
   SystemEngine,
+  VolumeEngine,
 } from './api.js'
 import { besideBundle } from './helper.js'
 import { type ImageDeps, NodeImages } from './images/node-images.js'
@@ -105,6 +106,14 @@ class NodeEngine implements Engine {
     return {
       list: async (options) => (await this.#nodeContainers()).list(options),
       remove: async (names, options) => (await this.#nodeContainers()).remove(names, options),
+    }
+  }
+
+  get volumes(): VolumeEngine {
+    const volumes = async () => new (await import('./volumes/node-volumes.js')).NodeVolumes(this.#imageDeps())
+    return {
+      list: async () => (await volumes()).list(),
+      remove: async (names, options) => (await volumes()).remove(names, options),
     }
   }
 

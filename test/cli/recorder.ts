@@ -108,6 +108,10 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
         config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
       })),
     },
+    volumes: {
+      list: record('volumes', () => [{ name: 'data', mode: 'subid', mountpoint: '/store/volumes/subid/data/data' }]),
+      remove: record('removeVolumes', (names: string[]) => names),
+    },
     containers: {
       list: record('containers', () => answers.containers ?? []),
       remove: record('removeContainers', (names: string[]) => names),

@@ -10,7 +10,7 @@ export const command = defineCommand({
     all: flag('Remove every image that no container uses, not only those without a tag', 'a'),
     force: flag('Do not ask', 'f'),
   },
-  refused: { volumes: 'there are no named volumes yet', filter: 'everything unused is removed' },
+  refused: { volumes: 'named volumes stay until tsbox volume rm', filter: 'everything unused is removed' },
   async run(values, _, { engine, shell }) {
     if (!values.force) {
       shell.stderr.write(warning(values.all))

@@ -94,5 +94,5 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'use-api-socket': 'there is no daemon',
   uts: 'each container has a UTS namespace of its own',
   'volume-driver': 'there are no volume drivers',
-  'volumes-from': 'containers have no volumes of their own yet',
+  'volumes-from': 'volumes are not shared between containers yet: name them with -v NAME:PATH',
 }

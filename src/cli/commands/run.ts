@@ -17,6 +17,7 @@ export const command = defineCommand({
     init: flag('Reap zombies and forward signals (tsbox always does)'),
     interactive: flag('Keep standard input open', 'i'),
     name: text('Name of the container'),
+    net: text('The same as --network'),
     network: text('Network of the container: host (default) or none'),
     pull: text('Pull the image before running: only "never" for now'),
     quiet: flag('Show nothing but what the program prints (tsbox never does)', 'q'),
@@ -37,7 +38,7 @@ export const command = defineCommand({
     }
     const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
     for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
-    const network = networkOf(values.network)
+    const network = networkOf(values.network ?? values.net)
     const outcome = await (await engine()).run({
       image: image!,
       command,

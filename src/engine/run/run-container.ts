@@ -88,6 +88,7 @@ export class ContainerRunner {
     const id = randomBytes(32).toString('hex')
     const hostname = request.hostname ?? (request.network === 'host' ? machineName() : id.slice(0, 12))
     const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
+    const volumes = this.#volumes(request, image)
     const fields: Omit<ContainerRecord, 'name'> = {
       id,
       image: request.image,
@@ -95,11 +96,11 @@ export class ContainerRunner {
       layers: image.layers,
       mode: await this.#shop.mode(),
       args: process.args,
+      volumes: volumes.filter((v) => v.kind === 'named').map((v) => v.source),
       created: isoNow(),
       runner: selfIdentity(),
       autoRemove: request.remove,
     }
-    const volumes = this.#volumes(request, image)
     const dir = store.containers.dir(id)
     const record = store.containers.create<ContainerRecord>(
       (others) => ({ ...fields, name: chooseName(request.name, others) }),
