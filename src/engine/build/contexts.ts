@@ -109,7 +109,12 @@ export class Contexts {
 
   /** Remembers checksums for the next build. */
   save(): void {
-    for (const save of this.#saves) save()
+    try {
+      for (const save of this.#saves) save()
+    } catch (err) {
+      // A memory for the next build: a full disk must not make this one fail.
+      if (!(err instanceof TsboxError)) throw err
+    }
   }
 
   async #mainTree(): Promise<FileTree> {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import { canonicalJson } from '../../base/hash.js'
 import type { FileTree, Layer, LayerService, LayerWriter } from '../../build/seams.js'
@@ -9,6 +8,7 @@ import { pipeEntries, readTar, readTarStream } from '../../layer/tar-reader.js'
 import { recordToc, TocBuilder } from '../../layer/toc.js'
 import { decompress } from '../../store/decompress.js'
 import { nodeSha256 } from '../../util/hash.js'
+import { makeDir } from '../../util/make-dir.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { isTar } from './archive-probe.js'
 import { StackTree } from './stack-tree.js'
@@ -216,8 +216,14 @@ export class NodeLayers implements LayerService {
     const draft = store.snapshots.allocate(mode, lease)
     const agent = await this.#shop.agent()
     const fs = `${draft.dir}/fs`
-    mkdirSync(fs, { mode: 0o755 })
-    await agent.apply(fs, this.#blobEntries(blob.digest, diffID))
+    try {
+      makeDir(fs, 0o755)
+      await agent.apply(fs, this.#blobEntries(blob.digest, diffID))
+    } catch (err) {
+      // Half of it may belong to mapped users, whose files only the helper can remove.
+      await agent.remove([draft.dir]).catch(() => {})
+      throw err
+    }
     const id = store.snapshots.publish(draft, lease, { created: this.#shop.now(), diffID })
     return store.snapshots.fsDir(mode, id)
   }
