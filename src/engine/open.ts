@@ -20,7 +20,8 @@ import type {
   VolumeEngine,
 } from './api.js'
 import { besideBundle } from './helper.js'
-import { type ImageDeps, NodeImages } from './images/node-images.js'
+import type { ImageDeps } from './images/deps.js'
+import { NodeImages } from './images/node-images.js'
 import type { NodeLayers } from './layers/node-layers.js'
 import type { Workshop } from './layers/workshop.js'
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
+import type { DoctorFact } from './doctor-fact.js'
 import { packageHint } from './doctor-mend.js'
-import type { DoctorFact } from './doctor-probe.js'
 
 /** pasta makes a network namespace at once, or not at all; this is for one that hangs. */
 const PATIENCE_MS = 5000

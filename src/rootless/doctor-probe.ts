@@ -1,22 +1,10 @@
 import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs'
 import { Agent, type ProbeResult } from './agent.js'
+import type { DoctorFact } from './doctor-fact.js'
 import { packageHint, subidHint } from './doctor-mend.js'
 import { pastaFact } from './doctor-pasta.js'
 import { HelperError } from './error.js'
 import { currentUser, findProgram, type IdCandidate, idCandidates } from './id-map.js'
-
-/** One thing that was probed, by doing it. */
-export interface DoctorFact {
-  id: string
-  /** `ok`: there; `missing`: not there, with a cost; `info`: good to know. */
-  state: 'ok' | 'missing' | 'info'
-  title: string
-  detail: string
-  /** What its absence costs. */
-  cost?: string | undefined
-  /** The exact command that mends it. */
-  mend?: string | undefined
-}
 
 export interface DoctorOptions {
   helperPath: string

@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
-import { type ImageDeps, NodeImages } from '../../src/engine/images/node-images.js'
+import type { ImageDeps } from '../../src/engine/images/deps.js'
+import { NodeImages } from '../../src/engine/images/node-images.js'
 import { withStore } from './store.js'
 
 /** Images on a store of their own; no helper: layers that are only snapshots come from `tars`. */

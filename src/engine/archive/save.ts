@@ -15,7 +15,7 @@ import type { Descriptor, ImageIndex } from '../../oci/manifest.js'
 import { MEDIA } from '../../oci/media-type.js'
 import { parseNamed, type Reference } from '../../oci/reference.js'
 import { readChunks } from '../../util/read-chunks.js'
-import type { ImageDeps } from '../images/node-images.js'
+import type { ImageDeps } from '../images/deps.js'
 import { openImage, readImage, type StoredImage } from '../images/stored-image.js'
 
 /** An image to save, with the names to save it under. */

@@ -10,7 +10,7 @@ import type { ImageTarget } from '../../store/images.js'
 import { nodeSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { unpack } from '../../util/unpack.js'
-import type { ImageDeps } from '../images/node-images.js'
+import type { ImageDeps } from '../images/deps.js'
 import type { ArchiveFiles, StagedFile } from './archive-files.js'
 import type { ArchivedImage, ArchivedLayer } from './archived-image.js'
 

@@ -6,8 +6,8 @@ import { formatTime } from '../../oci/image-config.js'
 import { decompress } from '../../store/decompress.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { applyChanges } from './change.js'
+import type { ImageDeps } from './deps.js'
 import { publishImage, sourceDateEpoch } from './new-image.js'
-import type { ImageDeps } from './node-images.js'
 import { tagName } from './tag.js'
 
 /** What `tsbox import` is told. */

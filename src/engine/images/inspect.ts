@@ -2,7 +2,7 @@ import type { HistoryEntry } from '../../oci/config.js'
 import { formatTime, historyLines } from '../../oci/image-config.js'
 import { parseNamed } from '../../oci/reference.js'
 import type { ImageInspect } from '../api.js'
-import type { ImageDeps } from './node-images.js'
+import type { ImageDeps } from './deps.js'
 import { imageSize, layerSizes } from './size.js'
 import { findImage, readImage } from './stored-image.js'
 

@@ -2,7 +2,7 @@ import { TsboxError } from '../../base/error.js'
 import { parseNamed, type Reference } from '../../oci/reference.js'
 import type { ImageRecord } from '../../store/images.js'
 import type { ImageSummary } from '../api.js'
-import type { ImageDeps } from './node-images.js'
+import type { ImageDeps } from './deps.js'
 import { imageSize } from './size.js'
 import { readImage, type StoredImage } from './stored-image.js'
 

@@ -4,7 +4,7 @@ import { encodeConfig } from '../../oci/image-config.js'
 import { encodeManifest } from '../../oci/manifest.js'
 import { MEDIA } from '../../oci/media-type.js'
 import type { ImageTarget } from '../../store/images.js'
-import type { ImageDeps } from './node-images.js'
+import type { ImageDeps } from './deps.js'
 
 /**
  * Stores an image of layers that are in the store already as plain tars (or snapshots), and names it.

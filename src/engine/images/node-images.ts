@@ -1,28 +1,7 @@
 import type { HistoryEntry, ImageConfig } from '../../oci/config.js'
-import type { Platform } from '../../oci/platform.js'
-import type { Lease } from '../../store/lease.js'
-import type { Store } from '../../store/store.js'
-import type { RemoveTrees } from '../../store/trash.js'
 import type { ImageEngine, ImageInspect, ImageSummary } from '../api.js'
+import type { ImageDeps } from './deps.js'
 import { openImage } from './stored-image.js'
-
-/** What work on images stands on. */
-export interface ImageDeps {
-  store: Store
-  lease: Lease
-  /** Platform of this machine. */
-  platform: Platform
-  env: Readonly<Record<string, string | undefined>>
-  /** Whole seconds since 1970. */
-  now(): number
-  /**
-   * The uncompressed tar of a layer of which there is no blob, from its snapshot; pieces are valid until the next one.
-   * Must be exactly the bytes that the digest is of.
-   */
-  openTar(diffID: string): AsyncIterable<Uint8Array>
-  /** Deletes trees with files of mapped users, by the helper. */
-  removeTrees: RemoveTrees
-}
 
 /** The engine's work on images. Each use case loads its own code. */
 export class NodeImages implements ImageEngine {

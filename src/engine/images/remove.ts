@@ -4,7 +4,7 @@ import { parseNamed } from '../../oci/reference.js'
 import { collectGarbage } from '../../store/gc.js'
 import type { ImageRecord } from '../../store/images.js'
 import { containerState } from '../containers/state.js'
-import type { ImageDeps } from './node-images.js'
+import type { ImageDeps } from './deps.js'
 import { findImage } from './stored-image.js'
 
 /**

@@ -1,6 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import { parseReference } from '../../oci/reference.js'
-import type { ImageDeps } from './node-images.js'
+import type { ImageDeps } from './deps.js'
 import { findImage } from './stored-image.js'
 
 /**
