@@ -4,7 +4,16 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
-import { type Cli, HAS_SUBIDS, makeBase, openCli, requireBox, sharedCli, writeContext } from '../helpers/cli.js'
+import {
+  type Cli,
+  HAS_SUBIDS,
+  makeBase,
+  openCli,
+  removeMapped,
+  requireBox,
+  sharedCli,
+  writeContext,
+} from '../helpers/cli.js'
 import { Podman } from '../helpers/podman.js'
 import { requireProgram, runProgram } from '../helpers/programs.js'
 import { savedImage } from '../helpers/saved.js'
