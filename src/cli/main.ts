@@ -4,6 +4,7 @@ import type { Engine } from '../engine/api.js'
 import { normaliseArgv } from './argv.js'
 import { closest } from './closest.js'
 import { type Command, defineCommand, flag, type OptionTable, text } from './command.js'
+import { whyNotYet } from './planned.js'
 import { reportError } from './report.js'
 import type { Context, Shell } from './shell.js'
 import { commands, type Entry, groups } from './table.js'
@@ -144,6 +145,9 @@ function find(words: readonly string[]): Found | undefined {
 }
 
 function unknownCommand(before: string, word: string, known: readonly string[]): TsboxError {
+  const why = before === '' ? whyNotYet(word) : undefined
+  if (why !== undefined)
+    return new UsageError(`no such command yet: tsbox ${word}: ${why}`, { exitCode: 1, usage: false })
   const near = closest(word, known)
   return new UsageError(`unknown command: tsbox ${before}${word}`, {
     exitCode: 1,

@@ -77,3 +77,9 @@ test('a reader that goes away ends tsbox quietly', () => {
   assert.equal(stdout, 'done\n')
   assert.equal(stderr, '')
 })
+
+test('a command that docker has and tsbox has not yet is named with the reason', () => {
+  const ran = spawnSync(join(process.env.TSBOX_REPO ?? '.', 'bin/tsbox'), ['pull', 'alpine'], { encoding: 'utf8' })
+  assert.equal(ran.status, 1)
+  assert.match(ran.stderr, /no such command yet: tsbox pull: tsbox does not talk to registries yet/)
+})
