@@ -84,7 +84,8 @@ export class AgentProvider {
         this.#remember(candidates, mode)
         return agent
       } catch (err) {
-        if (!(err instanceof HelperError)) throw err
+        // A helper that was killed says nothing of what this machine grants: no other mode is to be remembered for it.
+        if (!(err instanceof HelperError) || err.wasKilled) throw err
         failure = err
       }
     }

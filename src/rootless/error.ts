@@ -27,6 +27,11 @@ export class HelperError extends TsboxError {
     this.detail = detail
   }
 
+  /** True where the helper, or a process that it needs to map ids, was killed: nobody refused anything. */
+  get wasKilled(): boolean {
+    return this.errno === '' || (this.stage === 'newidmap' && this.errno === 'EPIPE')
+  }
+
   /** From the number of an errno. */
   static of(
     stage: string,

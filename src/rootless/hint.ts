@@ -7,6 +7,7 @@ export function hintFor(stage: string, errno: string, detail: string): string | 
     case 'mount propagation':
       return 'sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
     case 'newidmap':
+      if (errno === 'EPIPE') return undefined
       return errno === 'ENOENT'
         ? 'sudo apt install uidmap, or run with --userns=single'
         : 'check your ranges in /etc/subuid and /etc/subgid, or run with --userns=single'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
@@ -61,6 +61,8 @@ interface Scene {
   context: string
   rng: Random
   ms: { build: number; run: number }
+  /** What the store knows of the id mode: a death must not pass for this machine's refusal. */
+  mode: string
 }
 
 const seed = Number(process.env.TSBOX_SEED ?? Date.now() % 2 ** 31)
@@ -84,9 +86,10 @@ Object.entries(VICTIMS).forEach(([kind, isVictim], i) => {
 async function openScene(t: TestContext, rng: Random): Promise<Scene> {
   const cli = openCli(t)
   makeBase(cli)
+  cli.ok(['run', '--rm', 'base', 'true'])
   const files = Array.from({ length: FILES }, (_, n) => [`files/${n}`, `file ${n}\n`] as const)
   const context = writeContext(cli, { Dockerfile: DOCKERFILE, ...Object.fromEntries(files) })
-  const scene: Scene = { cli, context, rng, ms: { build: 0, run: 0 } }
+  const scene: Scene = { cli, context, rng, ms: { build: 0, run: 0 }, mode: modeOf(cli) }
   for (const what of ['build', 'run'] as const) {
     const begin = Date.now()
     const { code, stderr } = await start(scene, what).running.ended
@@ -125,11 +128,14 @@ async function killOne(scene: Scene, isVictim: (pid: number, started: Started) =
     // The others end by themselves, also where that is to be seen only through a broken pipe.
     const left = await untilNone(() => leftOver(scene.cli, started, tree ?? []))
     assert.deepEqual(left, [], where)
+    assert.equal(modeOf(scene.cli), scene.mode, where)
     const { stderr } = await ended
     assert.ok(signal === null || tree?.[0] === pid, `${where}: ${signal}\n${stderr}`)
     assert.doesNotMatch(stderr, /^ +at .*:\d+:\d+\)?$/m, where)
+    if (!tree) assert.equal(code, 0, `${where}\n${stderr}`)
+    // Killing an idle helper process fails nothing, but a half-done step must not pass for a whole one.
+    if (code === 0 && what === 'build') checkResult(scene, where)
     if (tree) return
-    assert.equal(code, 0, `${where}\n${stderr}`)
   }
 }
 
@@ -185,13 +191,24 @@ function checkLightly(cli: Cli, at: string): void {
 
 async function checkFully(scene: Scene, at: string): Promise<void> {
   const { cli, context } = scene
-  const token = readFileSync(join(context, 'files/mark'), 'utf8')
-  cli.ok(buildArgs(context, token))
-  assert.equal(cli.ok(['run', '--rm', 'result']), `${token}\nother ${token}\n${FILES + 1}\nfile 7\n`, at)
+  cli.ok(buildArgs(context, readFileSync(join(context, 'files/mark'), 'utf8')))
+  checkResult(scene, at)
   const images = cli.images()
   assert.equal(JSON.parse(cli.ok(['inspect', ...images])).length, images.length, at)
   const save = await cli.start(['save', ...images], { stdio: ['ignore', 'ignore', 'pipe'] }).ended
   assert.equal(save.code, 0, `${at}\n${save.stderr}`)
+}
+
+/** The last build's image prints what only all of its steps together make. */
+function checkResult({ cli, context }: Scene, at: string): void {
+  const token = readFileSync(join(context, 'files/mark'), 'utf8')
+  assert.equal(cli.ok(['run', '--rm', 'result']), `${token}\nother ${token}\n${FILES + 1}\nfile 7\n`, at)
+}
+
+/** Empty where this user can have one mode only. */
+function modeOf(cli: Cli): string {
+  const file = join(cli.root, 'mode.json')
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
 }
 
 /** Files of a store in which nothing ever went wrong and everything was removed. */

@@ -92,7 +92,10 @@ static int await_newidmap(pid_t pid, int words, const char *program, struct fail
 		;
 	if (status == 0)
 		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	/* As when the mapper itself is killed: no refusal. */
+	if (WIFSIGNALED(status))
+		return fail_with(f, EPIPE, "newidmap", program);
+	if (WEXITSTATUS(status) == 127)
 		return fail_with(f, ENOENT, "newidmap", program);
 	return fail_with(f, EPERM, "newidmap", text[0] ? text : program);
 }
