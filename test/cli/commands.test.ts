@@ -268,3 +268,11 @@ test('tsbox dockerfile ops answers a line with a line', async () => {
   assert.equal(second!.ok, false)
   assert.deepEqual([third!.id, third!.ok], ['2', false])
 })
+
+test('--format yaml says the same as json', async () => {
+  const yaml = await runCli(['inspect', '--format', 'yaml', 'app'], { inspect: inspected })
+  assert.match(yaml.stdout, /^- Id: sha256:/)
+  assert.match(yaml.stdout, /\n {4}Env:\n {6}- A=1\n/)
+  const list = await runCli(['images', '--format', 'yaml'], { list: images })
+  assert.match(list.stdout, /\n {2}Repository: app\n/)
+})

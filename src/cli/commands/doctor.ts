@@ -6,10 +6,11 @@ export const command = defineCommand({
   synopsis: '[OPTIONS]',
   summary: 'Show what this machine offers, what tsbox will use, and how to mend what is missing',
   arguments: [0, 0],
-  options: { format: choice(['table', 'json'], '"table" (default) or "json"') },
+  options: { format: choice(['table', 'json', 'yaml'], '"table" (default), "json" or "yaml"') },
   async run(values, _, { engine, shell }) {
     const report = await (await engine()).doctor()
-    if (values.format === 'json') shell.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    if (values.format === 'yaml') shell.stdout.write((await import('../format/yaml.js')).toYaml(report))
+    else if (values.format === 'json') shell.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else shell.stdout.write(doctorText(report, await colours(shell.stdout.isTerminal && !shell.env.NO_COLOR)))
     // A machine that can run nothing is a failure a script can see.
     return report.modes.userns === 'none' && report.modes.backend !== 'wasi' ? 1 : undefined

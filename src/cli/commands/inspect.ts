@@ -9,7 +9,7 @@ export const command = defineCommand({
   summary: 'Show all that is known of images',
   arguments: [1, Number.POSITIVE_INFINITY],
   options: {
-    format: text('"json" or a Go template for each image', 'f'),
+    format: text('"json", "yaml" or a Go template for each image', 'f'),
     type: choice(['image'], 'Only inspect objects of this kind: image'),
   },
   refused: {
@@ -37,6 +37,10 @@ export const command = defineCommand({
 
 async function printer(format: string | undefined): Promise<(objects: readonly unknown[]) => string> {
   if (!format) return (objects) => `${JSON.stringify(objects.map(toJsonValue), null, 4)}\n`
+  if (format === 'yaml') {
+    const { toYaml } = await import('../format/yaml.js')
+    return (objects) => toYaml(objects.map(toJsonValue))
+  }
   if (format === 'json') return (objects) => `${JSON.stringify(objects.map(toJsonValue))}\n`
   const { compileTemplate } = await import('../format/template.js')
   const template = compileTemplate(format)

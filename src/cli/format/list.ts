@@ -20,7 +20,7 @@ const HEADING_FUNCTIONS = Object.fromEntries(
  * A list as `docker images`, `history` and `ps` print it.
  *
  * @param rows one object of strings each
- * @param format docker's `--format`: nothing or `table`, `table TEMPLATE`, `json`, or a template for each row
+ * @param format docker's `--format`: nothing or `table`, `table TEMPLATE`, `json`, `yaml` (tsbox's own), or a template for each row
  * @throws {TemplateError}
  */
 export async function formatList(
@@ -35,6 +35,7 @@ export async function formatList(
     const heading = layout.columns.map((c) => layout.headings[c]!)
     return alignColumns([heading, ...rows.map((r) => layout.columns.map((c) => r[c]!.replaceAll('\t', ' ')))])
   }
+  if (wanted === 'yaml') return (await import('./yaml.js')).toYaml(rows.map(sortedFields))
   if (wanted === 'json') return rows.map((r) => `${toJson(sortedFields(r))}\n`).join('')
   const { compileTemplate } = await import('./template.js')
   const isTable = /^table\s/.test(wanted)
