@@ -7,7 +7,7 @@ import type { Cli } from './cli.js'
 
 /** An entry of a tar as a foreign reader sees it. */
 export interface TarItem {
-  /** Without a trailing slash. */
+  /** Without a leading `./` and a trailing slash. */
   path: string
   type: string
   mode: number
@@ -54,7 +54,7 @@ export async function readTar(bytes: Readable | Buffer): Promise<TarItem[]> {
 function itemOf(header: Header, content: Buffer): TarItem {
   const pax = Object.keys(header.pax ?? {})
   return {
-    path: header.name.replace(/\/$/, ''),
+    path: header.name.replace(/^\.\/|\/$/g, ''),
     type: header.type ?? 'file',
     mode: header.mode ?? 0,
     uid: header.uid ?? -1,
