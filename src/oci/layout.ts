@@ -26,3 +26,5 @@ export interface DockerArchiveImage {
 export function layoutBlobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`
 }
+
+export const LAYOUT_SCHEME = 'oci-layout://'

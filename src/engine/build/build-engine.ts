@@ -5,11 +5,11 @@ import { type BuildJob, buildImage } from '../../build/build.js'
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
+import { LAYOUT_SCHEME } from '../../oci/layout.js'
 import { type Platform, parsePlatform } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
 import { nodeSha256 } from '../../util/hash.js'
 import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
-import { LAYOUT_SCHEME, layoutImage } from '../context/oci-layout.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
@@ -114,7 +114,7 @@ function buildHost(
     progress,
     resolveImage: async (reference, wanted) =>
       reference.startsWith(LAYOUT_SCHEME)
-        ? layoutImage(deps.shop, reference, wanted)
+        ? (await import('../context/oci-layout.js')).layoutImage(deps.shop, reference, wanted)
         : sourceImage(deps.shop, reference),
     context: (name) => contexts.tree(name),
     // Loaded here only: http and tls cost every other build their time.

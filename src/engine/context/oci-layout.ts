@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { SourceImage } from '../../build/seams.js'
-import { INDEX_FILE, LAYOUT_FILE, REF_NAME } from '../../oci/layout.js'
+import { INDEX_FILE, LAYOUT_FILE, LAYOUT_SCHEME, REF_NAME } from '../../oci/layout.js'
 import type { Descriptor } from '../../oci/manifest.js'
 import type { Platform } from '../../oci/platform.js'
 import { readFolder } from '../archive/archive-files.js'
@@ -9,8 +9,6 @@ import { readLayout } from '../archive/oci-layout.js'
 import { storeImage } from '../archive/store-image.js'
 import { readImage } from '../images/stored-image.js'
 import type { Workshop } from '../layers/workshop.js'
-
-export const LAYOUT_SCHEME = 'oci-layout://'
 
 /** An image of a layout: without a tag or a digest, `latest`, else the only one. */
 interface LayoutReference {
