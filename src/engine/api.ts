@@ -8,6 +8,9 @@ import type { Outline } from '../build/dockerfile/checks/outline.js'
 import type { LintWarning } from '../build/dockerfile/checks/reporter.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.js'
+import type { DoctorFact } from '../rootless/doctor-fact.js'
+
+export type { DoctorFact }
 
 export interface EngineOptions {
   /** Folder of the store; default TSBOX_ROOT, else $XDG_DATA_HOME/tsbox, else ~/.local/share/tsbox. */
@@ -242,19 +245,6 @@ export interface VolumeEngine {
 export interface SystemEngine {
   /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
   prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
-}
-
-/** One thing that was probed, by doing it. */
-export interface DoctorFact {
-  id: string
-  /** `ok`: there; `missing`: not there, with a cost; `info`: good to know. */
-  state: 'ok' | 'missing' | 'info'
-  title: string
-  detail: string
-  /** What its absence costs. */
-  cost?: string | undefined
-  /** The exact command that mends it. */
-  mend?: string | undefined
 }
 
 export interface DoctorReport {

@@ -1,34 +1,16 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { MemoryHost } from '../helpers/memory-host.js'
+import { hostWithBase as baseHost } from '../helpers/base-host.js'
 
-async function hostWithBase(): Promise<MemoryHost> {
-  const host = new MemoryHost()
-  const layer = await host.layerOf({
-    bin: null,
-    'bin/sh': 'sh',
-    etc: null,
-    'etc/passwd': 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n',
-  })
-  host.images.set('base', {
-    digest: 'sha256:base',
-    config: {
-      architecture: 'amd64',
-      os: 'linux',
-      config: { Env: ['PATH=/bin'] },
-      rootfs: { type: 'layers', diff_ids: [layer.diffID!] },
-    },
-    layers: [layer],
-  })
-  host.contexts.set('', {
-    'a.txt': 'a',
-    'b.txt': 'b',
-    dir: null,
-    'dir/c.txt': 'c',
-    'dir/sub': null,
-    'dir/sub/d.txt': 'd',
-  })
-  return host
+const hostWithBase = () => baseHost(CONTEXT)
+
+const CONTEXT = {
+  'a.txt': 'a',
+  'b.txt': 'b',
+  dir: null,
+  'dir/c.txt': 'c',
+  'dir/sub': null,
+  'dir/sub/d.txt': 'd',
 }
 
 test('a stage that the target does not need is not executed', async () => {
