@@ -17,7 +17,7 @@ function sourceKey() {
   const files = [
     ...filesBelow(join(root, 'src'), '.ts'),
     ...filesBelow(join(root, 'scripts/stubs'), '.mjs'),
-    ...['build.mjs', 'bundle.mjs', 'code-cache.mjs', 'pack.mjs'].map((f) => join(root, 'scripts', f)),
+    ...['build.mjs', 'bundle.mjs', 'pack.mjs', 'warm-pack.mjs'].map((f) => join(root, 'scripts', f)),
     ...['package.json', 'package-lock.json', 'tsconfig.json'].map((f) => join(root, f)),
   ]
   for (const f of files)
@@ -45,6 +45,7 @@ const slimYargs = {
     const packages = join(root, 'node_modules')
     const stub = (name) => ({ path: join(root, 'scripts/stubs', name) })
     build.onResolve({ filter: /^yargs$/ }, () => stub('yargs.mjs'))
+    build.onResolve({ filter: /^yargs\/helpers$/ }, () => stub('yargs-helpers.mjs'))
     build.onResolve({ filter: /^string-width$/ }, () => stub('string-width.mjs'))
     build.onResolve({ filter: /^#cliui$/ }, () => ({ path: join(packages, 'cliui/build/lib/index.js') }))
     build.onResolve({ filter: /^#yargs(-parser)?\// }, ({ path }) => {
@@ -59,6 +60,8 @@ const program = {
   plugins: [slimYargs],
   write: false,
   legalComments: 'eof',
+  // Blanks and long names cost reading at every start.
+  minify: true,
   define: { ...nodeBundle.define, TSBOX_VERSION: JSON.stringify(version) },
 }
 

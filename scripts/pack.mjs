@@ -1,4 +1,4 @@
-// Makes a pack (src/cli/pack.ts) of a program: its modules in one file with the code that V8 compiled for each.
+// Makes a pack (src/cli/pack.ts) of a program: its modules in one file with the code that V8 compiled for them.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -37,45 +37,72 @@ export async function splitProgram(options) {
 
 const nameOf = (path) => basename(path, '.js')
 
-/** Writes modules one after another. @returns the index */
-export function writePack(file, modules, caches = {}) {
-  const index = {}
+/** Writes groups of modules one after another. @param groups names @returns the index, as src/cli/pack.ts has it */
+function writePack(file, texts, groups, caches = []) {
+  const index = { groups: [], modules: {} }
   const parts = []
   let at = 0
-  for (const [name, text] of Object.entries(modules)) {
-    const cache = caches[name] ?? Buffer.alloc(0)
-    const bytes = Buffer.from(text, 'latin1')
-    index[name] = [at, bytes.length, cache.length]
-    parts.push(bytes, cache)
-    at += bytes.length + cache.length
-  }
+  groups.forEach((names, group) => {
+    const functions = names.map((name) => `function(exports,require,module,importMetaUrl){${texts[name]}\n}`)
+    const text = Buffer.from(`[${functions.join(',\n')}]`, 'latin1')
+    const cache = caches[group] ?? Buffer.alloc(0)
+    index.groups.push([at, text.length, cache.length])
+    names.forEach((name, place) => {
+      index.modules[name] = [group, place]
+    })
+    parts.push(text, cache)
+    at += text.length + cache.length
+  })
   const part = `${file}.${process.pid}`
   writeFileSync(part, Buffer.concat(parts))
   renameSync(part, file)
   return index
 }
 
+/** Modules that are loaded by the same everyday commands, together. @param uses the names that each command loads */
+function groupsOf(names, uses) {
+  const groups = new Map()
+  for (const name of names) {
+    const users = uses.map((used) => (used.includes(name) ? '1' : '0')).join('')
+    const key = users.includes('1') ? users : name
+    groups.set(key, [...(groups.get(key) ?? []), name])
+  }
+  return [...groups.values()]
+}
+
+/** Runs everyday commands of a pack. @returns what scripts/warm-pack.mjs tells of them; undefined where it failed */
+function warm(file, index) {
+  writeFileSync(`${file}.index`, JSON.stringify(index))
+  try {
+    const args = [join(root, 'scripts/warm-pack.mjs'), file, `${file}.index`, `${file}.told`]
+    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 })
+    if (run.status === 0) return JSON.parse(readFileSync(`${file}.told`, 'utf8'))
+    console.error(`build: no compiled code in the pack, starts will be slower\n${run.stderr}`)
+    return undefined
+  } finally {
+    for (const end of ['index', 'told']) rmSync(`${file}.${end}`, { force: true })
+  }
+}
+
 /**
  * Writes the pack of a program with its compiled code, which only saves time: without it tsbox starts slower.
  *
- * @param entry module whose everyday use scripts/code-cache.mjs tries
+ * @param texts CommonJS by name
  * @returns name of the file, which changes with the content, and its index
  */
-export function buildPack(dist, modules) {
-  const text = JSON.stringify(modules)
-  const hash = createHash('sha256').update(text).update(process.version).digest('hex').slice(0, 12)
+export function buildPack(dist, texts) {
+  const hash = createHash('sha256').update(JSON.stringify(texts)).update(process.version).digest('hex').slice(0, 12)
   const name = `tsbox-${hash}.pack`
-  const scratch = join(dist, `${name}.${process.pid}`)
-  const plain = `${scratch}.plain`
+  const scratch = join(dist, `${name}.${process.pid}.plain`)
   try {
-    writeFileSync(`${scratch}.json`, JSON.stringify(writePack(plain, modules)))
-    const args = [join(root, 'scripts/code-cache.mjs'), plain, `${scratch}.json`, `${scratch}.caches`]
-    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 })
-    if (run.status !== 0) console.error(`build: no compiled code in the pack, starts will be slower\n${run.stderr}`)
-    const caches = run.status === 0 ? JSON.parse(readFileSync(`${scratch}.caches`, 'utf8')) : {}
-    for (const [module, base64] of Object.entries(caches)) caches[module] = Buffer.from(base64, 'base64')
-    return { name, index: writePack(join(dist, name), modules, caches) }
+    const names = Object.keys(texts)
+    const alone = names.map((n) => [n])
+    const uses = warm(scratch, writePack(scratch, texts, alone))?.uses ?? []
+    const groups = groupsOf(names, uses)
+    const caches = warm(scratch, writePack(scratch, texts, groups))?.caches ?? []
+    const decoded = caches.map((base64) => Buffer.from(base64, 'base64'))
+    return { name, index: writePack(join(dist, name), texts, groups, decoded) }
   } finally {
-    for (const end of ['json', 'plain', 'caches']) rmSync(`${scratch}.${end}`, { force: true })
+    rmSync(scratch, { force: true })
   }
 }

@@ -1,33 +1,17 @@
 // yargs as the bundle has it: its own factory on a platform of a few lines. Its usual platform loads `assert`, reads a
 // locale file and looks for a package.json above the working directory at every start; tsbox needs none of these.
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, extname, join, normalize, relative, resolve } from 'node:path'
+import { basename, dirname, extname, join, relative, resolve } from 'node:path'
 import { format, inspect, stripVTControlCharacters } from 'node:util'
 import wrapAnsi from 'wrap-ansi'
 import { cliui } from '#cliui'
 import { YargsFactory } from '#yargs/yargs-factory.js'
-import { camelCase, decamelize, looksLikeNumber } from '#yargs-parser/string-utils.js'
-import { YargsParser } from '#yargs-parser/yargs-parser.js'
 import { textWidth } from '../../src/cli/text-width.ts'
+import { Parser } from './yargs-helpers.mjs'
 
 const noModules = () => {
   throw new Error('the bundle loads no modules by name')
 }
-
-const parser = new YargsParser({
-  cwd: () => process.cwd(),
-  env: () => process.env,
-  format,
-  normalize,
-  resolve,
-  require: noModules,
-})
-const Parser = Object.assign((args, options) => parser.parse(args.slice(), options).argv, {
-  detailed: (args, options) => parser.parse(args.slice(), options),
-  camelCase,
-  decamelize,
-  looksLikeNumber,
-})
 
 /** English is what yargs' keys are written in. */
 const y18n = {

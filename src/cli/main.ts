@@ -4,6 +4,7 @@ import type { Engine } from '../engine/api.js'
 import { normaliseArgv } from './argv.js'
 import { closest } from './closest.js'
 import { type Command, defineCommand, flag, type OptionTable, text } from './command.js'
+import { parseArguments } from './parse.js'
 import { whyNotYet } from './planned.js'
 import { reportError } from './report.js'
 import type { Context, Shell } from './shell.js'
@@ -94,9 +95,9 @@ async function invoke(
   call: Call,
   globalRoot: string | undefined,
 ): Promise<number> {
-  const { helpText, parseArguments } = await import('./parse.js')
   const parsed = parseArguments(command, call.name, argv)
   if (parsed.help) {
+    const { helpText } = await import('./help-text.js')
     shell.stdout.write(await helpText(command, call.name, shell.stdout.columns()))
     return 0
   }

@@ -1,8 +1,7 @@
-import yargs, { type Argv } from 'yargs'
+import { Parser } from 'yargs/helpers'
 import { normaliseArgv } from './argv.js'
-import type { Command, Values } from './command.js'
+import type { Command, OptionTable, Values } from './command.js'
 import { UsageError } from './usage-error.js'
-import { usageLine } from './usage-line.js'
 
 /** What a command line asks for. */
 export type Parsed = { help: true } | { help: false; values: Values<Command['options']>; args: readonly string[] }
@@ -16,58 +15,29 @@ export type Parsed = { help: true } | { help: false; values: Values<Command['opt
 export function parseArguments(command: Command, name: string, argv: readonly string[]): Parsed {
   const normal = normaliseArgv(argv, command)
   if (normal.help) return { help: true }
-  const parsed = parserOf(command, name, [...normal.options, '--', ...normal.args]).parseSync()
-  const args = parsed._.map(String)
+  const args = normal.args
   checkCount(args.length, command, name)
+  const parsed = Parser(normal.options, parserOptions(command.options))
   return { help: false, values: complete(command, parsed), args }
 }
 
-/** Text of `--help`. @param columns width of the terminal */
-export async function helpText(command: Command, name: string, columns: number): Promise<string> {
-  const help = await parserOf(command, name, [])
-    .usage(`Usage:  ${usageLine(command, name)}\n\n${command.summary}`)
-    .wrap(null)
-    .getHelp()
-  // yargs ends each line with the type of the value; the sentence before it says what is expected.
-  const lines = help.split('\n').map((l) => l.replace(/\s*\[(?:boolean|string|number|array)\]/g, '').trimEnd())
-  return `${lines.flatMap((l) => wrapOption(l, Math.min(columns, 100))).join('\n')}\n`
-}
-
-/** Breaks the description of one option between words, each line below the first. */
-function wrapOption(line: string, columns: number): string[] {
-  const at = /^ +-.*? {2,}(?=[^ -])/.exec(line)?.[0].length
-  if (at === undefined || line.length <= columns || columns - at < 20) return [line]
-  const lines = [line.slice(0, at)]
-  for (const word of line.slice(at).split(' ')) {
-    const current = lines.length - 1
-    const gap = lines[current]!.length > at ? ' ' : ''
-    if (gap && lines[current]!.length + word.length >= columns) lines.push(' '.repeat(at) + word)
-    else lines[current] += gap + word
-  }
-  return lines
-}
-
-function parserOf(command: Command, name: string, argv: string[]): Argv {
-  return yargs(argv)
-    .scriptName(name)
-    .locale('en')
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .options(command.options)
-    .strict()
-    .parserConfiguration({
+/** The command's options as the parser of yargs takes them: their names by type. */
+function parserOptions(options: OptionTable): Parser.Options {
+  const names = (is: (option: OptionTable[string]) => boolean | undefined) =>
+    Object.keys(options).filter((name) => is(options[name]!))
+  return {
+    array: names((o) => o.array),
+    boolean: names((o) => o.type === 'boolean'),
+    number: names((o) => o.type === 'number'),
+    string: names((o) => o.type === 'string'),
+    configuration: {
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
       'duplicate-arguments-array': true,
       'greedy-arrays': false,
-      'parse-numbers': true,
-      'parse-positional-numbers': false,
-    })
-    .fail((message: string, err: Error | undefined) => {
-      throw err ?? new UsageError(message)
-    })
+    },
+  }
 }
 
 /** Fills in what was not given, and takes the last of a single option given twice. */

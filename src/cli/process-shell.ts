@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { errnoCode } from '../base/error.js'
+import { sleepSync } from '../util/sleep.js'
 import type { Output, Shell } from './shell.js'
 
 /** The shell of the running process. Streams of Node are not touched: they cost milliseconds to set up. */
@@ -62,7 +63,7 @@ function writeAll(fd: number, data: Uint8Array): void {
       const code = errnoCode(err)
       if (code === 'EPIPE') process.exit(141)
       if (code !== 'EAGAIN') throw err
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+      sleepSync(2)
     }
   }
 }

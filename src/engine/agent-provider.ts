@@ -38,9 +38,12 @@ export class AgentProvider {
     return this.#mode
   }
 
-  /** @throws TsboxError E_NO_USERNS, E_NO_HELPER */
-  agent(): Promise<AgentApi> {
-    this.#agent ??= this.#start()
+  /**
+   * @param lanes requests that may be under way at once, where this is the first call: each costs time at the start
+   * @throws TsboxError E_NO_USERNS, E_NO_HELPER
+   */
+  agent(lanes?: number): Promise<AgentApi> {
+    this.#agent ??= this.#start(lanes)
     return this.#agent
   }
 
@@ -72,14 +75,14 @@ export class AgentProvider {
     )
   }
 
-  async #start(): Promise<AgentApi> {
+  async #start(lanes: number | undefined): Promise<AgentApi> {
     const candidates = this.#candidates()
     // Loads child_process, which a cached build does without.
     const { Agent } = await import('../rootless/agent.js')
     let failure: unknown
     for (const { mode, maps } of candidates) {
       try {
-        const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps })
+        const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps, lanes })
         this.#store.snapshots.checkMap(mode, maps, this.#lease)
         this.#remember(candidates, mode)
         return agent

@@ -36,6 +36,9 @@ const ARCHITECTURES: Record<string, string> = {
   riscv64: 'riscv64',
 }
 
+/** One container, and what copies files into its volumes. */
+const RUN_LANES = 4
+
 /** Opens the engine on a store; nothing is started or written until something is asked for. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   return new NodeEngine(options)
@@ -76,6 +79,10 @@ class NodeEngine implements Engine {
   }
 
   async run(request: RunRequest): Promise<RunOutcome> {
+    // The helper starts while this process finds the image; whoever needs it first hears of its failure.
+    this.#provider(request.userns)
+      .agent(RUN_LANES)
+      .catch(() => {})
     const { ContainerRunner } = await import('./run/run-container.js')
     const { NodeLayers } = await import('./layers/node-layers.js')
     const { openImage } = await import('./images/stored-image.js')

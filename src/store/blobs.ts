@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node
 import { errnoCode, TsboxError } from '../base/error.js'
 import type { Hasher } from '../base/hash.js'
 import { type Digest, digestHex, digestOf, parseDigest } from '../oci/digest.js'
-import { nodeSha256 } from '../util/hash.js'
+import { contentSha256, nodeSha256 } from '../util/hash.js'
 import { storageError } from '../util/storage-error.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
@@ -113,7 +113,7 @@ export class BlobWriter {
   readonly #place: Place
   readonly #lease: Lease
   readonly #temp: string
-  readonly #hash: Hasher = nodeSha256()
+  readonly #hash: Hasher = contentSha256()
   #fd: number | undefined
   #size = 0
   #ended: StoredBlob | undefined

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Digest } from '../oci/digest.js'
 import { digestHex } from '../oci/digest.js'
+import { sha256Hex } from '../util/hash.js'
 import { namesIn } from '../util/names-in.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
@@ -73,6 +73,7 @@ export class ImageStore {
   }
 
   #hasRecord(target: ImageTarget): boolean {
+    if (this.#place.read(this.#namelessPath(target))) return true
     return this.list().some((r) => r.manifest.digest === target.manifest.digest)
   }
 
@@ -89,7 +90,7 @@ export class ImageStore {
   #path(name: string): string {
     const encoded = encodeURIComponent(name)
     // A file name has 255 bytes at most, a reference may have more.
-    const file = encoded.length <= 200 ? encoded : createHash('sha256').update(name).digest('hex')
+    const file = encoded.length <= 200 ? encoded : sha256Hex(name)
     return this.#place.path('images', `${file}.json`)
   }
 

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { lstatSync, symlinkSync } from 'node:fs'
 import { withDir } from '../util/atomic.js'
 import { type Claim, liveClaim, tryClaim } from '../util/claim.js'
+import { sha256Hex } from '../util/hash.js'
 import { formatIdentity, isAlive, parseIdentity, selfIdentity } from '../util/identity.js'
 import { namesIn } from '../util/names-in.js'
 import { randomId } from '../util/random.js'
@@ -75,7 +75,7 @@ export class MountStore {
   }
 
   #dir({ id, mode }: CacheMountRequest, n: number): string {
-    const name = createHash('sha256').update(id).digest('hex').slice(0, 32)
+    const name = sha256Hex(id).slice(0, 32)
     return this.#place.path('mounts', n === 0 ? `${mode}-${name}` : `${mode}-${name}-${n}`)
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { errnoCode, TsboxError } from '../base/error.js'
 import { moveInto, withDir, writeFileAtomic } from '../util/atomic.js'
 import { makeDirs } from '../util/make-dir.js'
@@ -19,12 +19,12 @@ export class Place {
 
   /** @throws TsboxError E_STORE_VERSION, E_STORE_UNWRITABLE */
   constructor(root: string) {
-    this.root = root
+    this.root = resolve(root)
     this.#versioned = this.#checkVersion()
   }
 
   path(...parts: string[]): string {
-    return join(this.root, ...parts)
+    return `${this.root}/${parts.join('/')}`
   }
 
   /** Makes sure that the root exists and says its version: before the first write. */

@@ -18,8 +18,17 @@ export interface SnapshotMeta {
   bootId: string
   /** Digest of the layer's tar, once known. */
   diffID?: string | undefined
+  /** Size of that tar in bytes, where it was known with the digest. */
+  tarSize?: number | undefined
   /** Seconds since 1970. */
   created: number
+}
+
+/** A snapshot's layer as a tar. */
+export interface SnapshotTar {
+  diffID: string
+  /** Bytes. */
+  tarSize?: number | undefined
 }
 
 /**
@@ -40,6 +49,8 @@ export interface SnapshotDraft {
 /** Layers as directories, one folder each: `fs` and, where the mode needs them, `work` and `owners`. */
 export class SnapshotStore {
   readonly #place: Place
+  /** What never changes of a snapshot: a cached build asks for it twice. */
+  readonly #tars = new Map<string, SnapshotTar>()
 
   constructor(place: Place) {
     this.#place = place
@@ -82,7 +93,16 @@ export class SnapshotStore {
 
   /** What is known of a snapshot; undefined where it is not there. */
   meta(mode: string, id: string): SnapshotMeta | undefined {
-    return this.#place.readJson<SnapshotMeta>(`${this.dir(mode, id)}/meta.json`)
+    const meta = this.#place.readJson<SnapshotMeta>(`${this.dir(mode, id)}/meta.json`)
+    if (meta?.diffID !== undefined) this.#tars.set(`${mode}/${id}`, { diffID: meta.diffID, tarSize: meta.tarSize })
+    return meta
+  }
+
+  /** The tar that the snapshot was found to be; undefined where nobody has asked yet, or it is not there. */
+  tar(mode: string, id: string): SnapshotTar | undefined {
+    const key = `${mode}/${id}`
+    if (!this.#tars.has(key)) this.meta(mode, id)
+    return this.#tars.get(key)
   }
 
   state(mode: string, id: string): SnapshotState {
@@ -98,11 +118,12 @@ export class SnapshotStore {
     if (meta) this.#writeMeta(mode, id, { ...meta, bootId: bootId() }, lease)
   }
 
-  /** Remembers the diffID of a snapshot, and the snapshot as the one of that diffID unless there is one. */
-  setDiffID(mode: string, id: string, diffID: string, lease: Lease): void {
+  /** Remembers the tar of a snapshot, and the snapshot as the one of that diffID unless there is one. */
+  setTar(mode: string, id: string, { diffID, tarSize }: SnapshotTar, lease: Lease): void {
     const meta = this.meta(mode, id)
     if (!meta) return
-    if (meta.diffID !== diffID) this.#writeMeta(mode, id, { ...meta, diffID }, lease)
+    if (meta.diffID !== diffID || meta.tarSize !== tarSize)
+      this.#writeMeta(mode, id, { ...meta, diffID, tarSize }, lease)
     const known = this.byDiffID(mode, diffID)
     if (!known || this.state(mode, known) === 'gone') this.#link(mode, diffID, id, lease)
   }

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { decodeName, encodeName } from '../base/bytes.js'
+import { sha256Hex } from '../util/hash.js'
 import { namesIn } from '../util/names-in.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
@@ -91,7 +91,7 @@ export class SumStore {
 
   /** @param dir absolute path of the folder */
   open(dir: string, lease: Lease): SumIndex {
-    const path = this.#place.path('sums', createHash('sha256').update(dir).digest('hex').slice(0, 32))
+    const path = this.#place.path('sums', sha256Hex(dir).slice(0, 32))
     return new SumIndex(this.#place.read(path), (bytes) => this.#place.write(path, bytes, lease.tempPath('sums')))
   }
 

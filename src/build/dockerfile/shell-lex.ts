@@ -238,13 +238,13 @@ class ShellLexer {
   #name(): string {
     const first = this.#chars[this.#at]
     if (first === undefined) return ''
-    const one = /\p{Nd}/u.test(first) ? /\p{Nd}/u : /[\p{L}\p{Nd}_]/u
-    if (!/\p{Nd}/u.test(first) && '@*#?-$!'.includes(first)) {
+    if ('@*#?-$!'.includes(first)) {
       this.#at++
       return first
     }
+    const belongs = isDigit(first) ? isDigit : isWord
     let name = ''
-    while (this.#at < this.#chars.length && one.test(this.#chars[this.#at]!)) name += this.#chars[this.#at++]!
+    while (this.#at < this.#chars.length && belongs(this.#chars[this.#at]!)) name += this.#chars[this.#at++]!
     return name
   }
 
@@ -254,4 +254,13 @@ class ShellLexer {
     else this.matched.add(name)
     return value
   }
+}
+
+// The tables of Unicode's classes take a millisecond to set up, and nearly all names are ASCII.
+function isDigit(ch: string): boolean {
+  return ch < '\x80' ? ch >= '0' && ch <= '9' : /\p{Nd}/u.test(ch)
+}
+
+function isWord(ch: string): boolean {
+  return ch < '\x80' ? /\w/.test(ch) : /[\p{L}\p{Nd}]/u.test(ch)
 }

@@ -87,7 +87,9 @@ function imageConfig(
 /** A rebuild that changed nothing has the time of the first one, so that its digest is the same. */
 function createdTime(host: BuildHost, fixed: ImageConfig): number {
   const key = hashOf(host.sha256, { image: fixed })
-  const created = host.cache.get(key)?.created ?? host.now()
+  const known = host.cache.get(key)?.created
+  if (known !== undefined) return known
+  const created = host.now()
   host.cache.put(key, { key, created })
   return created
 }

@@ -7,7 +7,7 @@ import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
 import { layerTypeOf, MEDIA } from '../../oci/media-type.js'
 import { peekCompression } from '../../store/decompress.js'
 import type { ImageTarget } from '../../store/images.js'
-import { nodeSha256 } from '../../util/hash.js'
+import { contentSha256, nodeSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { unpack } from '../../util/unpack.js'
 import type { ImageDeps } from '../images/deps.js'
@@ -71,7 +71,7 @@ async function storeLayer(deps: StoreDeps, layer: ArchivedLayer, diffID: string)
 
 /** Reads a layer through: it must be a tar with that digest. */
 async function verifyLayer(tar: AsyncIterable<Uint8Array>, file: StagedFile, diffID: string) {
-  const hash = nodeSha256()
+  const hash = contentSha256()
   const builder = new TocBuilder()
   const parser = new TarParser({ entry: (e, p) => builder.entry(e, p) })
   let size = 0

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { compareNames } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
@@ -7,6 +6,7 @@ import { IgnoreMatcher } from '../../build/context/ignore.js'
 import type { FileTree } from '../../build/seams.js'
 import type { Entry } from '../../layer/entry.js'
 import type { SumIndex } from '../../store/sums.js'
+import { contentSha256 } from '../../util/hash.js'
 import { Turn } from '../../util/turn.js'
 import { diskPath, namesIn, readScanned, type ScannedFile, scanFile } from './dir-files.js'
 
@@ -58,7 +58,7 @@ export class DirTree implements FileTree {
     const turn = new Turn()
     for (const [i, path] of paths.entries()) {
       const file = this.#file(path)
-      const hash = createHash('sha256')
+      const hash = contentSha256()
       const readMs = Date.now()
       onFile(i)
       for (const chunk of readScanned(this.#root, file, this.#buffer)) {
@@ -66,7 +66,7 @@ export class DirTree implements FileTree {
         onData(chunk)
         if (turn.over) await turn.rest()
       }
-      const hex = hash.digest('hex')
+      const hex = hash.hex()
       this.#sums.remember(path, file.stamp, hex, readMs)
       hashes.push(hex)
       if (turn.over) await turn.rest()

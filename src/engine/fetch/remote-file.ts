@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { TsboxError } from '../../base/error.js'
 import { canonicalJson } from '../../base/hash.js'
 import { dispositionFileName, redactUrl, urlFileName } from '../../base/url.js'
 import type { FetchedFile } from '../../build/seams.js'
 import type { CacheValidators, StoredCacheRecord } from '../../store/cache.js'
-import { nodeSha256 } from '../../util/hash.js'
+import { contentHash, nodeSha256 } from '../../util/hash.js'
 import { type HttpAnswer, httpGet } from '../../util/http.js'
 import { readChunks } from '../../util/read-chunks.js'
 import type { NodeLayers } from '../layers/node-layers.js'
@@ -78,7 +77,7 @@ async function download(
   checksum: string | undefined,
 ): Promise<StoredCacheRecord> {
   const writer = shop.store.blobs.writer(shop.lease)
-  const sum = checksum === undefined ? undefined : createHash(checksum.split(':')[0]!)
+  const sum = checksum === undefined ? undefined : contentHash(checksum.split(':')[0]!)
   try {
     for await (const chunk of answer.body()) {
       writer.write(chunk)

@@ -7,12 +7,12 @@ import { TarEncoder } from '../../layer/tar-encoder.js'
 import { pipeEntries, readTar, readTarStream } from '../../layer/tar-reader.js'
 import { recordToc, TocBuilder } from '../../layer/toc.js'
 import { decompress } from '../../store/decompress.js'
-import { nodeSha256 } from '../../util/hash.js'
+import { contentSha256, nodeSha256 } from '../../util/hash.js'
 import { makeDir } from '../../util/make-dir.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { isTar } from './archive-probe.js'
 import { StackTree } from './stack-tree.js'
-import { anySnapshot, knownDiffID, layerId, missing, snapshotDir, TocSource } from './toc-source.js'
+import { anySnapshot, layerId, missing, snapshotDir, TocSource } from './toc-source.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Layers in the store, each form made from the other when it is needed. */
@@ -165,12 +165,15 @@ export class NodeLayers implements LayerService {
   /** Digest of the layer as it is; a snapshot's tar is hashed, not written. */
   async #sealRaw(layer: Layer): Promise<{ diffID: string; sizeBytes: number }> {
     const { store, lease } = this.#shop
-    const known = layer.diffID ?? knownDiffID(this.#shop, layer)
+    const tar = layer.snapshot && layer.snapshotMode && store.snapshots.tar(layer.snapshotMode, layer.snapshot)
+    if (tar && tar.tarSize !== undefined) return { diffID: tar.diffID, sizeBytes: tar.tarSize }
+    const known = layer.diffID ?? (tar ? tar.diffID : undefined)
     if (known !== undefined) {
-      const toc = await this.#tocs.toc({ ...layer, diffID: known })
-      if (toc.tarSize > 0) return { diffID: known, sizeBytes: toc.tarSize }
+      // Most often the head of a table of contents says it: layers of a cached build are never read whole.
+      const sizeBytes = store.layers.tarSize(known) || (await this.#tocs.toc({ ...layer, diffID: known })).tarSize
+      if (sizeBytes > 0) return { diffID: known, sizeBytes }
     }
-    const hash = nodeSha256()
+    const hash = contentSha256()
     let sizeBytes = 0
     const encoder = new TarEncoder((chunk) => {
       hash.update(chunk)
@@ -182,7 +185,7 @@ export class NodeLayers implements LayerService {
     const diffID = `sha256:${hash.hex()}`
     store.layers.putToc(diffID, toc.finish(sizeBytes), lease)
     if (layer.snapshot && layer.snapshotMode)
-      store.snapshots.setDiffID(layer.snapshotMode, layer.snapshot, diffID, lease)
+      store.snapshots.setTar(layer.snapshotMode, layer.snapshot, { diffID, tarSize: sizeBytes }, lease)
     return { diffID, sizeBytes }
   }
 
@@ -248,7 +251,7 @@ export class NodeLayers implements LayerService {
           ? store.snapshots.byDiffID(mode, layer.diffID)
           : undefined
     if (id === undefined || store.snapshots.state(mode, id) !== 'verify') return
-    const hash = nodeSha256()
+    const hash = contentSha256()
     const encoder = new TarEncoder((chunk) => hash.update(chunk))
     await (await this.#shop.agent()).walk(store.snapshots.fsDir(mode, id), { content: true }, encoder)
     encoder.end()

@@ -8,7 +8,7 @@ import { readContent } from '../../layer/tar-reader.js'
 import type { Toc } from '../../layer/toc.js'
 import type { IdMode } from '../../rootless/plan.js'
 import type { BlobReader } from '../../store/blobs.js'
-import { nodeSha256 } from '../../util/hash.js'
+import { contentSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { withStorageErrors } from '../../util/storage-error.js'
 import { Turn } from '../../util/turn.js'
@@ -97,10 +97,10 @@ export class StackTree implements FileTree {
     onData: (chunk: Uint8Array) => void,
   ): Promise<string[]> {
     const hashes: string[] = []
-    let hasher = nodeSha256()
+    let hasher = contentSha256()
     const finish = () => {
       hashes.push(hasher.hex())
-      hasher = nodeSha256()
+      hasher = contentSha256()
     }
     await this.#read(
       paths,

@@ -47,9 +47,9 @@ export class TocSource {
 }
 
 /** The digest that a snapshot was found to have. */
-export function knownDiffID(shop: Workshop, layer: Layer): string | undefined {
+function knownDiffID(shop: Workshop, layer: Layer): string | undefined {
   if (!layer.snapshot || !layer.snapshotMode) return undefined
-  return shop.store.snapshots.meta(layer.snapshotMode, layer.snapshot)?.diffID
+  return shop.store.snapshots.tar(layer.snapshotMode, layer.snapshot)?.diffID
 }
 
 /** Names a layer within one process. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { hostname as machineName } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type ContainerRecord, isContainerName, randomName } from '../../container/record.js'
@@ -6,6 +5,7 @@ import type { ContainerMount } from '../../rootless/container-spec.js'
 import type { StepExit } from '../../rootless/plan.js'
 import { selfIdentity } from '../../util/identity.js'
 import { makeDir } from '../../util/make-dir.js'
+import { randomHex } from '../../util/random.js'
 import type { RunOutcome, RunRequest } from '../api.js'
 import type { StoredImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
@@ -58,8 +58,6 @@ export class ContainerRunner {
 
   async #live(request: RunRequest, image: StoredImage, early: EarlySignals): Promise<number> {
     const { store, lease } = this.#shop
-    // The helper starts while this process makes the container; whoever needs it first hears of its failure.
-    this.#shop.agent().catch(() => {})
     const made = await this.#make(request, image)
     try {
       const exitCode = await this.#execute(request, image, made, early)
@@ -85,7 +83,7 @@ export class ContainerRunner {
 
   async #make(request: RunRequest, image: StoredImage): Promise<Made> {
     const { store, lease } = this.#shop
-    const id = randomBytes(32).toString('hex')
+    const id = randomHex(32)
     const hostname = request.hostname ?? (request.network === 'host' ? machineName() : id.slice(0, 12))
     const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
     const volumes = this.#volumes(request, image)
