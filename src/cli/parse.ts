@@ -17,7 +17,8 @@ export function parseArguments(command: Command, name: string, argv: readonly st
   if (normal.help) return { help: true }
   const args = normal.args
   checkCount(args.length, command, name)
-  const parsed = Parser(normal.options, parserOptions(command.options))
+  // The dashes: without them the parser drops an empty value that comes last.
+  const parsed = Parser([...normal.options, '--'], parserOptions(command.options))
   return { help: false, values: complete(command, parsed), args }
 }
 
