@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
+import type { ExportedImage } from '../../build/export/image.js'
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
@@ -13,8 +14,9 @@ import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { isStored, outputsOf, writeOutputs } from '../output/outputs.js'
+import { checkOutputs, isPlain, isStored, outputsOf, writeOutputs } from '../output/outputs.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
+import { builderArgs } from './builder-args.js'
 import { Contexts } from './contexts.js'
 
 /** Steps that wait (for a network, for each other) are common: more of them than cores may run. */
@@ -38,7 +40,9 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
   const epoch = sourceDateEpoch(args)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
-  const stored = storedTags(outputs, tags)
+  checkOutputs(outputs, epoch)
+  if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
+  const stored = storedTags(outputs.filter(isPlain), tags)
   const host = buildHost(deps, request, contexts, progress, platform)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
@@ -53,6 +57,9 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
       network: request.network,
       extraHosts: request.extraHosts,
       hiddenEnv: proxyEnv(args),
+      shmSizeBytes: request.shmSizeBytes,
+      ulimits: request.ulimits,
+      ...builderArgs(args),
       namedContext: (name) => contexts.named(name),
     },
     ignorePatterns: () => contexts.ignorePatterns(),
@@ -63,11 +70,28 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
     tags: stored?.map((t) => t.canonical) ?? [],
   }
   const image = await buildImage(job, host, imageSink(deps.shop, stored)).finally(() => contexts.save())
-  await writeOutputs(deps, request, outputs, image, (name, work) => new InternalStep(host).run(name, work))
+  const made = await writeOutputs({ ...deps, platform, epoch }, request, outputs, image, (name, work) =>
+    new InternalStep(host).run(name, work),
+  )
+  return outcomeOf(request, outputs, made, image, tags)
+}
+
+/** What there is to tell: of the image that was written, else of the one that was built and kept nowhere. */
+function outcomeOf(
+  { tags: given }: BuildRequest,
+  outputs: readonly BuildOutput[],
+  made: Awaited<ReturnType<typeof writeOutputs>>,
+  built: ExportedImage,
+  tags: readonly Tag[],
+): BuildOutcome {
+  const { config, manifest, configJson } = made?.image ?? built
+  const names = given.length || !made ? tags : made.output.names.map(parseTag)
   return {
-    imageID: image.config.digest,
-    manifestDigest: image.manifest.digest,
-    tags: (stored ?? []).map((t) => t.canonical),
+    imageID: config.digest,
+    manifestDigest: manifest.digest,
+    created: configJson.created,
+    tags: (storedTags(outputs, tags) ?? []).map((t) => t.canonical),
+    ...(made ? { image: { descriptor: manifest, names: names.map((t) => t.canonical) } } : {}),
   }
 }
 
