@@ -21,7 +21,7 @@ const FLOORS = {
   cli: 8,
 }
 // Inside src/build the parts stand on each other too: a lower number may not import a higher one.
-const BUILD_FLOORS = { context: 1, progress: 1, dockerfile: 2, graph: 3, ops: 4, solve: 5, export: 6 }
+const BUILD_FLOORS = { context: 1, progress: 1, dockerfile: 2, graph: 3, ops: 4, solve: 5, export: 6, explain: 6 }
 const PORTABLE = new Set(['base', 'oci', 'layer', 'build', 'wasm'])
 
 const IMPORT =

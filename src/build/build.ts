@@ -4,6 +4,7 @@ import { parseDockerfile } from './dockerfile/parse.js'
 import { type ExportedImage, exportImage } from './export/image.js'
 import { planBuild } from './graph/plan.js'
 import type { PlanOptions } from './graph/plan-options.js'
+import type { Vertex } from './graph/vertex.js'
 import type { RunInputs } from './ops/run.js'
 import type { BuildHost, ImageSink } from './seams.js'
 import { InternalStep } from './solve/internal-step.js'
@@ -24,6 +25,8 @@ export interface BuildJob {
   signal: AbortSignal
   /** Names for the last line of progress. */
   tags: readonly string[]
+  /** Told when the steps have ended, also by a failure and before anything is exported. Must not throw. */
+  onSolved?: ((build: { target: Vertex; solver: Solver }) => Promise<void>) | undefined
 }
 
 /**
@@ -37,7 +40,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
     `[internal] load build definition from ${job.file.split('/').pop()}`,
     async (status, id) => {
       status(`transferring dockerfile: ${job.text.length}B`)
-      const parsed = parseDockerfile(job.text, { file: job.file, syntax: job.plan.buildArgs.BUILDKIT_SYNTAX })
+      const parsed = parseDockerfile(job.text, { file: job.file })
       return [parsed, new BuildChecks(parsed, job, host, id)] as const
     },
   )
@@ -51,7 +54,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   checks.enforce()
   job.signal.throwIfAborted()
   const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
-  const solved = await solver.solve(plan.target)
+  const solved = await solver.solve(plan.target).finally(() => job.onSolved?.({ target: plan.target, solver }))
   return internal.run('exporting to image', async (status) => {
     const image = await exportImage(host, sink, plan, solver, solved, job)
     status(`writing image ${image.config.digest}`)

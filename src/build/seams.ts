@@ -73,6 +73,8 @@ export interface LayerService {
   importArchive(content: AsyncIterable<Uint8Array>): Promise<{ layer: Layer; entries: Entry[] } | undefined>
   /** True while the layer can still be used (garbage collection may have taken it); keeps it for this build. */
   keep(layer: Layer): boolean
+  /** What a layer holds, in the order of its tar; content is not read. */
+  entries(layer: Layer): Promise<readonly Entry[]>
   /** Digest and size in bytes of the layer's tar with times clamped to `epoch` (seconds), computing it where unknown. */
   seal(layer: Layer, epoch: number | undefined): Promise<{ diffID: string; sizeBytes: number }>
 }
@@ -142,8 +144,6 @@ export interface StepSpec {
   extraHosts: readonly { name: string; address: string }[]
   shmSizeBytes?: number | undefined
   ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
-  /** Default: one that says that this is a build. */
-  hostname?: string | undefined
   /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
   epoch?: number | undefined
 }

@@ -8,9 +8,7 @@ import type { Outline } from '../build/dockerfile/checks/outline.js'
 import type { LintWarning } from '../build/dockerfile/checks/reporter.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.js'
-import type { Descriptor } from '../oci/manifest.js'
 import type { DoctorFact } from '../rootless/doctor-fact.js'
-import type { RlimitName } from '../rootless/plan.js'
 
 export type { DoctorFact }
 
@@ -22,6 +20,8 @@ export interface EngineOptions {
 
 export interface Engine {
   build(request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome>
+  /** Builds twice without the cache and compares; what is built is kept and written only where both are equal. */
+  verify(request: BuildRequest, progress: ProgressSink): Promise<VerifyOutcome>
   run(request: RunRequest): Promise<RunOutcome>
   dockerfile: DockerfileEngine
   images: ImageEngine
@@ -59,22 +59,17 @@ export interface BuildRequest {
   platform?: string | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
-  /** Bytes of the steps' /dev/shm; default docker's 64 MiB. */
-  shmSizeBytes?: number | undefined
-  /** Limits of the steps' processes. */
-  ulimits?: readonly Ulimit[] | undefined
+  /** Say of each step why it ran: `explanation` events. */
+  explain?: boolean | undefined
+  /** SOURCE_DATE_EPOCH, where none is given, is the time of the context's commit, else that of its newest file. */
+  reproducible?: boolean | undefined
+  /** Gets the graph of the build when it has ended, also where it failed. */
+  onGraph?: ((graph: BuildGraph) => void) | undefined
   /** Where the result goes; default the store. */
   outputs?: readonly BuildOutput[] | undefined
   /** Gets the output whose `dest` is `-`. */
   stdout?: ((chunk: Uint8Array) => void) | undefined
   signal: AbortSignal
-}
-
-/** A resource limit; `Infinity` for none. @see getrlimit(2) */
-export interface Ulimit {
-  name: RlimitName
-  soft: number
-  hard: number
 }
 
 /** One `--output`. `image`, and `docker` without `dest`, is the store. */
@@ -86,41 +81,73 @@ export interface BuildOutput {
   tar: boolean
   /** Names of the image where the request has no tags. */
   names: readonly string[]
-  /**
-   * How layers are packed: those of the build, and with `force` the base's too. Default: the build's are plain tars, the
-   * base's as they came. `level` is 0 to 9 for gzip, 1 to 22 for zstd.
-   */
-  compression?: { kind: 'uncompressed' | 'gzip' | 'zstd'; level?: number | undefined; force: boolean } | undefined
-  /** Clamps the times of the base's layers to SOURCE_DATE_EPOCH too, which must be set. */
-  rewriteTimestamp?: boolean | undefined
-  /** Media types of documents and layers; default `oci`. */
-  mediaTypes?: 'oci' | 'docker' | undefined
-  annotations?: readonly ImageAnnotation[] | undefined
-  /** `image`: the layers are unpacked too, so that the first container starts at once. */
-  unpack?: boolean | undefined
-  /** `image`: false keeps it out of the list of images. */
-  store?: boolean | undefined
-}
-
-/** An annotation of an image's manifest, or of the descriptor by which an OCI layout lists it. */
-export interface ImageAnnotation {
-  on: 'manifest' | 'manifest-descriptor'
-  /** Only images for this platform get it; undefined: all. */
-  platform?: string | undefined
-  key: string
-  value: string
 }
 
 export interface BuildOutcome {
   /** Digest of the config (docker's image id), `sha256:…`. */
   imageID: string
   manifestDigest: string
-  /** When the image was made, RFC 3339. */
-  created?: string | undefined
-  /** Names in the store. */
   tags: string[]
-  /** What was made of the image, of the first output that has one; absent where none has. */
-  image?: { descriptor: Descriptor; names: string[] } | undefined
+}
+
+/** The steps of a build that has ended. */
+export interface BuildGraph {
+  /** Name of the Dockerfile as messages show it. */
+  file: string
+  target?: string | undefined
+  /** Milliseconds since 1970. */
+  startedMs: number
+  endedMs: number
+  /** Inputs before users. */
+  nodes: BuildGraphNode[]
+}
+
+/** A step, an image or a context. */
+export interface BuildGraphNode {
+  /** Indexes into the nodes: what it stands on and what it takes files from. */
+  inputs: number[]
+  /** The one of them that it stands on; undefined for what stands on nothing. */
+  base?: number | undefined
+  kind: 'image' | 'context' | 'run' | 'copy' | 'mkdir'
+  /** Label of its stage; undefined for what belongs to none. */
+  stage?: string | undefined
+  /** As progress shows it, without the place in the stage: `RUN make`. */
+  title: string
+  /** The instruction as written, all lines; `''` for what has none. */
+  source: string
+  line?: number | undefined
+  state: 'ran' | 'cached' | 'failed' | 'canceled' | 'unneeded'
+  /** Undefined where it was not executed. */
+  startedMs?: number | undefined
+  endedMs?: number | undefined
+  /** Bytes of the files that it added, of an image those of its layers; undefined where unknown. */
+  sizeBytes?: number | undefined
+  /** What ran it. */
+  executor?: string | undefined
+  /** Why it ran or did not, where the build explains. */
+  reasons?: readonly string[] | undefined
+}
+
+/** What a build that was done twice from scratch came to. */
+export interface VerifyOutcome {
+  /** Of the build that was kept; undefined where the two differ. */
+  built?: BuildOutcome | undefined
+  difference?: BuildDifference | undefined
+  /** Whether file times were fixed by SOURCE_DATE_EPOCH. */
+  epoch: boolean
+}
+
+/** The first difference of two builds. */
+export interface BuildDifference {
+  /** As progress shows the step. */
+  step: string
+  /** Absolute in the image; `''` where it is about none. */
+  path: string
+  /** What differs, in words. */
+  how: string[]
+  /** Lines that show it. */
+  detail: string[]
+  hint: string
 }
 
 /** A Dockerfile and what decides what it means. */
@@ -192,8 +219,6 @@ export interface RunRequest {
   user?: string | undefined
   network: 'host' | 'none'
   hostname?: string | undefined
-  shmSizeBytes?: number | undefined
-  ulimits?: readonly Ulimit[] | undefined
   userns: 'auto' | 'subid' | 'single'
   signal: AbortSignal
 }

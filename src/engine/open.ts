@@ -17,8 +17,10 @@ import type {
   RunOutcome,
   RunRequest,
   SystemEngine,
+  VerifyOutcome,
   VolumeEngine,
 } from './api.js'
+import type { BuildDeps } from './build/build-engine.js'
 import { besideBundle } from './helper.js'
 import type { ImageDeps } from './images/deps.js'
 import { NodeImages } from './images/node-images.js'
@@ -59,11 +61,21 @@ class NodeEngine implements Engine {
 
   async build(request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
     const { runBuild } = await import('./build/build-engine.js')
+    return runBuild(await this.#buildDeps(request), request, progress)
+  }
+
+  async verify(request: BuildRequest, progress: ProgressSink): Promise<VerifyOutcome> {
+    const { runBuild } = await import('./build/build-engine.js')
+    const { verifyBuild } = await import('./build/verify.js')
+    return verifyBuild(await this.#buildDeps(request), request, progress, runBuild)
+  }
+
+  async #buildDeps({ userns }: BuildRequest): Promise<BuildDeps> {
     const { NodeLayers } = await import('./layers/node-layers.js')
-    const shop = this.#shop(request.userns)
+    const shop = this.#shop(userns)
     const layers = new NodeLayers(shop)
     const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend)
-    return runBuild({ shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }, request, progress)
+    return { shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }
   }
 
   async #executors(shop: Workshop, layers: NodeLayers, backend: BuildRequest['backend']): Promise<StepExecutor[]> {

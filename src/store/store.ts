@@ -1,4 +1,5 @@
 import { BlobStore } from './blobs.js'
+import { BuildRecordStore } from './build-records.js'
 import { CacheStore } from './cache.js'
 import { ContainerStore } from './containers.js'
 import { ImageStore } from './images.js'
@@ -21,6 +22,7 @@ export class Store {
   readonly snapshots: SnapshotStore
   readonly images: ImageStore
   readonly cache: CacheStore
+  readonly builds: BuildRecordStore
   readonly containers: ContainerStore
   readonly mounts: MountStore
   readonly sums: SumStore
@@ -32,6 +34,7 @@ export class Store {
     this.snapshots = new SnapshotStore(place)
     this.images = new ImageStore(place)
     this.cache = new CacheStore(place)
+    this.builds = new BuildRecordStore(place)
     this.containers = new ContainerStore(place)
     this.mounts = new MountStore(place)
     this.sums = new SumStore(place)

@@ -1,13 +1,6 @@
 import { main } from '../../src/cli/main.js'
 import type { Shell } from '../../src/cli/shell.js'
-import type {
-  BuildOutcome,
-  BuildRequest,
-  Engine,
-  ImageInspect,
-  ImageSummary,
-  RunRequest,
-} from '../../src/engine/api.js'
+import type { BuildRequest, Engine, ImageInspect, ImageSummary, RunRequest } from '../../src/engine/api.js'
 
 /** What the engine was asked, by method. */
 export type Calls = { method: string; args: unknown[] }[]
@@ -28,7 +21,15 @@ export interface Answers {
   doctor?: Awaited<ReturnType<Engine['doctor']>>
   dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
-  build?: (request: BuildRequest, progress: Parameters<Engine['build']>[1]) => Promise<BuildOutcome>
+  build?: (
+    request: BuildRequest,
+    progress: Parameters<Engine['build']>[1],
+  ) => Promise<{
+    imageID: string
+    manifestDigest: string
+    tags: string[]
+  }>
+  verify?: Engine['verify']
   run?: (request: RunRequest) => Promise<{ exitCode: number }>
 }
 
@@ -85,6 +86,7 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
   const built = { imageID: ID, manifestDigest: ID, tags: [] }
   return {
     build: record('build', answers.build ?? (async () => built)) as never,
+    verify: record('verify', answers.verify ?? (async () => ({ built, epoch: false }))) as never,
     run: record('run', answers.run ?? (async () => ({ exitCode: 0 }))) as never,
     doctor: record('doctor', () => answers.doctor!),
     close: async () => undefined,

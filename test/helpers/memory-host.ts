@@ -104,6 +104,7 @@ export class MemoryHost implements BuildHost, LayerService, ImageSink {
 
   keep = (layer: Layer) => this.tars.has(layer.diffID!)
   seal = async (layer: Layer) => ({ diffID: layer.diffID!, sizeBytes: this.tars.get(layer.diffID!)!.length })
+  entries = async (layer: Layer) => tocOf(this.tars.get(layer.diffID!)!).items.map((i) => i.entry)
   importArchive = async () => undefined
 
   async context(name: string): Promise<FileTree | undefined> {

@@ -1,6 +1,6 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
 import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
-import { MEDIA, mediaTypeAs } from '../../oci/media-type.js'
+import { MEDIA } from '../../oci/media-type.js'
 import { hashOf } from '../graph/key.js'
 import type { Plan } from '../graph/plan.js'
 import type { BuildHost, ImageSink, Layer } from '../seams.js'
@@ -13,8 +13,6 @@ export interface ExportedImage {
   manifest: Descriptor
   config: Descriptor
   configJson: ImageConfig
-  /** Of each layer, base first: whether it came with the base image, as the blob that the manifest names. */
-  inherited: readonly boolean[]
 }
 
 /**
@@ -47,7 +45,7 @@ export async function exportImage(
   )
   const manifest = await putJson(sink, MEDIA.manifest, bytes)
   await sink.tag(manifest, config)
-  return { manifest, config, configJson, inherited: solved.layers.map((l) => l.descriptor !== undefined) }
+  return { manifest, config, configJson }
 }
 
 async function layerDescriptor(
@@ -55,11 +53,7 @@ async function layerDescriptor(
   layer: Layer,
   epoch: number | undefined,
 ): Promise<{ diffID: string; descriptor: Descriptor }> {
-  // The manifest is OCI's, whatever that of the base was.
-  if (layer.descriptor && layer.diffID) {
-    const mediaType = mediaTypeAs('oci', layer.descriptor.mediaType)
-    return { diffID: layer.diffID, descriptor: { ...layer.descriptor, mediaType } }
-  }
+  if (layer.descriptor && layer.diffID) return { diffID: layer.diffID, descriptor: layer.descriptor }
   const { diffID, sizeBytes } = await host.layers.seal(layer, epoch)
   return { diffID, descriptor: { mediaType: MEDIA.layer, digest: diffID, size: sizeBytes } }
 }

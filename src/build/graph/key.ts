@@ -19,7 +19,8 @@ export function hashOf(sha256: Sha256, value: unknown): string {
   return sha256().update(canonicalJson(value)).hex()
 }
 
-function keyedFields(op: Op): unknown {
+/** The fields of an operation that are part of its key. */
+export function keyedFields(op: Op): unknown {
   switch (op.kind) {
     case 'image':
       // What its configuration says is in the operations that stand on it, as far as they see it.

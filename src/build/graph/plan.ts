@@ -152,12 +152,16 @@ class Planner {
     const total = 1 + instructions.filter((i) => ['run', 'copy', 'add', 'workdir'].includes(i.type)).length
     const label = stage.name || (this.#file.stages.length > 1 ? `stage-${index}` : '')
     const name = vertexNamer(label, total)
-    this.#nameBase(state, name)
-    for (const i of instructions) await this.#at(i.location, () => this.#dispatch(i, state, name))
+    this.#nameBase(state, name, label)
+    for (const i of instructions) await this.#at(i.location, () => this.#dispatch(i, state, { name, label }))
     return state
   }
 
-  async #dispatch(i: StageInstruction, state: StageState, name: (text: string) => string): Promise<void> {
+  async #dispatch(
+    i: StageInstruction,
+    state: StageState,
+    { name, label }: { name: (text: string) => string; label: string },
+  ): Promise<void> {
     const env = (key: string) => state.env.get(key)
     const options = { escape: this.#file.escape }
     const context: DispatchContext = {
@@ -170,16 +174,18 @@ class Planner {
         name: title === '' ? '' : name(title),
         location: locationOf(this.#file, i.location),
         noCache: this.#options.noCache,
+        stage: label,
+        argNames: [...state.buildArgs.keys()],
       }),
       expand: (word) => expandWord(word, env, options),
     }
     await dispatch(expandInstruction(i, env, options), state, context)
   }
 
-  #nameBase(state: StageState, name: (text: string) => string): void {
+  #nameBase(state: StageState, name: (text: string) => string, stage: string): void {
     const { op } = state.vertex
     const title = name(op.kind === 'image' ? `FROM ${op.reference}` : 'FROM')
-    if (op.kind === 'image' && state.vertex.name === '') (state.vertex as { name: string }).name = title
+    if (op.kind === 'image' && state.vertex.name === '') Object.assign(state.vertex, { name: title, stage })
   }
 
   async #base(stage: Stage, index: number): Promise<StageState> {

@@ -9,10 +9,10 @@ export async function mkdirLayer(
   host: BuildHost,
   op: MkdirOp,
   root: FileTree,
-  warn: (text: string) => void,
+  { reuse, warn }: { reuse: boolean; warn: (text: string) => void },
 ): Promise<Layer> {
   const owner = op.user === '' ? { uid: 0, gid: 0 } : await parseOwner(op.user, root, warn)
   const draft = new LayerDraft(root, host.now())
   draft.mkdirAll(draft.resolve(op.path), owner)
-  return (await writeLayer(host, draft.finish(), { reuse: true })).layer
+  return (await writeLayer(host, draft.finish(), { reuse })).layer
 }

@@ -10,6 +10,19 @@ export type ProgressEvent =
   /** Work inside a vertex: bytes of a transfer, layers of an export. `total` 0 where unknown. */
   | { type: 'status'; id: number; time: number; name: string; current: number; total: number; done: boolean }
   | WarningEvent
+  | ExplanationEvent
+
+/** Why a step ran, or why it did not; sent once the steps have ended. */
+export interface ExplanationEvent {
+  type: 'explanation'
+  id: number
+  time: number
+  outcome: 'ran' | 'cached' | 'failed' | 'canceled' | 'unneeded'
+  /** What ran it, and why that: `namespaces (a shell runs it)`. */
+  executor?: string | undefined
+  /** Causes, the most telling first; never empty. Text of the Dockerfile is in them as it is. */
+  reasons: readonly string[]
+}
 
 /** Something that a build check found; `id` is the step that read the file. */
 export interface WarningEvent {

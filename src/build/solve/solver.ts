@@ -4,8 +4,8 @@ import { topological, type Vertex } from '../graph/vertex.js'
 import { copyLayer } from '../ops/copy.js'
 import { mkdirLayer } from '../ops/mkdir.js'
 import { executorSalt, type RunInputs, runLayer } from '../ops/run.js'
-import type { BuildHost, FileTree, Layer } from '../seams.js'
-import { VertexProgress } from './vertex-progress.js'
+import type { BuildHost, FileTree, Layer, StepExecutor } from '../seams.js'
+import { type Outcome, VertexProgress } from './vertex-progress.js'
 
 /** What a layered vertex yields: its outward key, the layers up to it, and when its own layer was made. */
 export interface Solved {
@@ -42,6 +42,10 @@ export class Solver {
   readonly created = new Map<Vertex, number>()
   /** The layer that a vertex added itself. */
   readonly ownLayers = new Map<Vertex, Layer>()
+  /** Outward keys that were found. */
+  readonly knownKeys = new Map<Vertex, string>()
+  /** The executor that ran a step. */
+  readonly executors = new Map<Vertex, StepExecutor>()
 
   constructor(host: BuildHost, options: SolveOptions) {
     this.#host = host
@@ -75,14 +79,32 @@ export class Solver {
     }
   }
 
+  /** How the vertices that came to an end did. */
+  get outcomes(): ReadonlyMap<Vertex, Outcome> {
+    return this.#progress.outcomes
+  }
+
+  /** Number of a vertex in progress events; undefined for one that is not shown. */
+  idOf(v: Vertex): number | undefined {
+    return this.#progress.idOf(v)
+  }
+
   /** The vertex's outward key; executes only what must be executed to know it. */
   key(v: Vertex): Promise<string> {
-    return memo(this.#keys, v, () => this.#findKey(v))
+    return memo(this.#keys, v, async () => {
+      const key = await this.#findKey(v)
+      this.knownKeys.set(v, key)
+      return key
+    })
   }
 
   /** The vertex's layers. */
   result(v: Vertex): Promise<Solved> {
-    return memo(this.#results, v, () => this.#findResult(v))
+    return memo(this.#results, v, async () => {
+      const solved = await this.#findResult(v)
+      this.knownKeys.set(v, solved.key)
+      return solved
+    })
   }
 
   /** Files of a vertex: a context as it is, layers merged. */
@@ -205,7 +227,8 @@ export class Solver {
       const layer = await this.#limit(() => {
         this.#signal.throwIfAborted()
         output.started()
-        if (v.op.kind === 'mkdir') return mkdirLayer(this.#host, v.op, trees, warnOn(output))
+        if (v.op.kind === 'mkdir')
+          return mkdirLayer(this.#host, v.op, trees, { reuse: !v.noCache, warn: warnOn(output) })
         if (v.op.kind !== 'run') throw new Error(`no key for ${v.op.kind}`)
         const layers = inputs.map((i) => i.layers)
         return runLayer(this.#host, v, v.op, {
@@ -214,6 +237,7 @@ export class Solver {
           output,
           signal: this.#signal,
           inputs: this.#options.run,
+          chosen: (executor) => this.executors.set(v, executor),
         })
       })
       this.#remember(v, key, layer)

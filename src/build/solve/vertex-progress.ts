@@ -3,12 +3,17 @@ import type { Vertex } from '../graph/vertex.js'
 import type { StepProgress } from '../ops/run.js'
 import type { BuildHost } from '../seams.js'
 
+/** How a vertex ended. */
+export type Outcome = 'ran' | 'cached' | 'failed' | 'canceled'
+
 /** Turns the life of vertices into progress events. */
 export class VertexProgress {
   readonly #host: BuildHost
   readonly #signal: AbortSignal
   readonly #ids = new Map<Vertex, number>()
   readonly #done = new Set<number>()
+  /** What became of the vertices that came to an end. */
+  readonly outcomes = new Map<Vertex, Outcome>()
 
   /** @param signal once it is aborted, nothing starts any more and what fails was cancelled */
   constructor(host: BuildHost, signal: AbortSignal) {
@@ -33,8 +38,14 @@ export class VertexProgress {
     }
   }
 
+  /** Number of the vertex in progress events; undefined for one that is not shown. */
+  idOf(v: Vertex): number | undefined {
+    return this.#ids.get(v)
+  }
+
   /** The vertex was answered from the cache. */
   cached(v: Vertex): void {
+    if (!this.outcomes.has(v)) this.outcomes.set(v, 'cached')
     const id = this.#ids.get(v)
     if (id === undefined || this.#done.has(id)) return
     this.#start(id)
@@ -69,10 +80,12 @@ export class VertexProgress {
         stderr: (data) => log(2, data),
       })
       start()
+      this.outcomes.set(v, fromCache ? 'cached' : 'ran')
       if (id !== undefined) this.#finish(id, fromCache)
       return result
     } catch (err) {
       start()
+      this.outcomes.set(v, this.#signal.aborted ? 'canceled' : 'failed')
       if (id !== undefined) this.#finish(id, false, this.#signal.aborted ? 'context canceled' : (err as Error).message)
       throw withLocation(err, v.location)
     }

@@ -42,8 +42,7 @@ export function csvFields(text: string): [string, string | undefined][] {
   return cells.map((cell) => {
     const plain = /^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell
     const [key, value] = plain.split(/=(.*)/s) as [string, string | undefined]
-    // Keys of annotations are theirs, as they are written.
-    return [key.startsWith('annotation') ? key : key.toLowerCase(), value]
+    return [key.toLowerCase(), value]
   })
 }
 

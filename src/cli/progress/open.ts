@@ -1,7 +1,7 @@
 import { TsboxError } from '../../base/error.js'
 import type { ProgressEvent, ProgressSink } from '../../build/progress/event.js'
 import type { Shell } from '../shell.js'
-import { endingText, failures } from './ending.js'
+import { endingText, explanations, failures } from './ending.js'
 import type { Trace } from './trace.js'
 
 export type ProgressMode = 'plain' | 'tty' | 'rawjson' | 'quiet'
@@ -43,7 +43,7 @@ export async function openProgress(mode: ProgressMode, shell: Shell, debug: bool
   if (mode === 'quiet') {
     const { Trace } = await import('./trace.js')
     const trace = new Trace()
-    return { sink: (event) => void trace.update(event), end: () => write(failures(trace)) }
+    return { sink: (event) => void trace.update(event), end: () => write(failures(trace) + explanations(trace)) }
   }
   return mode === 'tty' ? await openTty(shell, debug) : await openPlain(shell, debug)
 }

@@ -45,7 +45,7 @@ export class PlainPrinter {
 
   update(event: ProgressEvent): void {
     const v = this.trace.update(event)
-    if (event.type === 'vertex') return
+    if (event.type === 'vertex' || event.type === 'explanation') return
     const s = this.stateOf(v, event.time)
     if (event.type === 'status') s.changed.add(event.name)
     s.count++

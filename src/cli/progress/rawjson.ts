@@ -38,6 +38,10 @@ export class RawJsonPrinter {
         const times = { timestamp: rfc3339(event.time), started: rfc3339(status.started) }
         return { statuses: [{ ...common, ...times, ...(event.done ? { completed: rfc3339(event.time) } : {}) }] }
       }
+      case 'explanation': {
+        const { outcome, executor, reasons } = event
+        return { explanations: [{ vertex, outcome, ...(executor ? { executor } : {}), reasons: [...reasons] }] }
+      }
       case 'warning':
         return { warnings: [{ vertex, ...vertexWarning(event) }] }
       default:
@@ -60,7 +64,7 @@ export class RawJsonPrinter {
 }
 
 /** @see buildkit/client/graph.go, VertexWarning; bytes are base64 */
-export function vertexWarning(event: WarningEvent): Record<string, unknown> {
+function vertexWarning(event: WarningEvent): Record<string, unknown> {
   const { file, text } = event.source
   return {
     level: 1,
@@ -77,12 +81,7 @@ function base64(text: string): string {
 }
 
 function digestOf(v: VertexTrace): string {
-  return vertexDigest(v.digest)
-}
-
-/** The digest by which BuildKit would name a vertex. */
-export function vertexDigest(digest: string): string {
-  return digest.includes(':') ? digest : `sha256:${digest}`
+  return v.digest.includes(':') ? v.digest : `sha256:${v.digest}`
 }
 
 function rfc3339(ms: number): string {

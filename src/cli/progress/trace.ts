@@ -1,4 +1,4 @@
-import type { ProgressEvent, WarningEvent } from '../../build/progress/event.js'
+import type { ExplanationEvent, ProgressEvent, WarningEvent } from '../../build/progress/event.js'
 
 /** Progress inside a vertex. Times are milliseconds since 1970. */
 export interface StatusTrace {
@@ -27,6 +27,7 @@ export interface VertexTrace {
   tail: string[]
   statuses: Map<string, StatusTrace>
   warnings: WarningEvent[]
+  explanation?: ExplanationEvent
 }
 
 /** Lines of a failed step that are shown again. */
@@ -60,6 +61,9 @@ export class Trace {
         break
       case 'warning':
         v.warnings.push(event)
+        break
+      case 'explanation':
+        v.explanation = event
     }
     return v
   }

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
-import type { ExportedImage } from '../../build/export/image.js'
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
@@ -14,10 +13,10 @@ import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { checkOutputs, isPlain, isStored, outputsOf, writeOutputs } from '../output/outputs.js'
+import { isStored, outputsOf, writeOutputs } from '../output/outputs.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
-import { builderArgs } from './builder-args.js'
 import { Contexts } from './contexts.js'
+import { rememberSteps, type SolvedBuild } from './step-memory.js'
 
 /** Steps that wait (for a network, for each other) are common: more of them than cores may run. */
 const MIN_JOBS = 8
@@ -32,20 +31,36 @@ export interface BuildDeps {
   hostPlatform: Platform
 }
 
+/** Builds a request; `watch` gets the steps once they have ended, and SOURCE_DATE_EPOCH in seconds. */
+export type RunBuild = (
+  deps: BuildDeps,
+  request: BuildRequest,
+  progress: ProgressSink,
+  watch?: (build: SolvedBuild, epoch: number | undefined) => void,
+) => Promise<BuildOutcome>
+
 /** Builds one request. @throws TsboxError */
-export async function runBuild(deps: BuildDeps, request: BuildRequest, progress: ProgressSink): Promise<BuildOutcome> {
+export const runBuild: RunBuild = async (deps, request, progress, watch) => {
+  if (!request.onGraph) return buildRequest(deps, request, progress, watch)
+  const { withGraph } = await import('./graph-record.js')
+  return withGraph(deps, request, progress, buildRequest)
+}
+
+async function buildRequest(...[deps, request, progress, watch]: Parameters<RunBuild>): Promise<BuildOutcome> {
   const tags = request.tags.map(parseTag)
   const outputs = outputsOf(request)
   const args = buildArgs(request, deps.env)
-  const epoch = sourceDateEpoch(args)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
-  checkOutputs(outputs, epoch)
-  if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
-  const stored = storedTags(outputs.filter(isPlain), tags)
+  const stored = storedTags(outputs, tags)
   const host = buildHost(deps, request, contexts, progress, platform)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
+  if (request.reproducible && !args.SOURCE_DATE_EPOCH) {
+    const { dateSources } = await import('./reproducible.js')
+    args.SOURCE_DATE_EPOCH = await dateSources(host, contexts, request.context, deps.env)
+  }
+  const epoch = sourceDateEpoch(args)
   const job: BuildJob = {
     ...source,
     plan: {
@@ -57,9 +72,6 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
       network: request.network,
       extraHosts: request.extraHosts,
       hiddenEnv: proxyEnv(args),
-      shmSizeBytes: request.shmSizeBytes,
-      ulimits: request.ulimits,
-      ...builderArgs(args),
       namedContext: (name) => contexts.named(name),
     },
     ignorePatterns: () => contexts.ignorePatterns(),
@@ -68,30 +80,17 @@ export async function runBuild(deps: BuildDeps, request: BuildRequest, progress:
     epoch,
     signal: request.signal,
     tags: stored?.map((t) => t.canonical) ?? [],
+    onSolved: (build) => {
+      watch?.(build, epoch)
+      return rememberSteps(deps.shop, request, host, build)
+    },
   }
   const image = await buildImage(job, host, imageSink(deps.shop, stored)).finally(() => contexts.save())
-  const made = await writeOutputs({ ...deps, platform, epoch }, request, outputs, image, (name, work) =>
-    new InternalStep(host).run(name, work),
-  )
-  return outcomeOf(request, outputs, made, image, tags)
-}
-
-/** What there is to tell: of the image that was written, else of the one that was built and kept nowhere. */
-function outcomeOf(
-  { tags: given }: BuildRequest,
-  outputs: readonly BuildOutput[],
-  made: Awaited<ReturnType<typeof writeOutputs>>,
-  built: ExportedImage,
-  tags: readonly Tag[],
-): BuildOutcome {
-  const { config, manifest, configJson } = made?.image ?? built
-  const names = given.length || !made ? tags : made.output.names.map(parseTag)
+  await writeOutputs(deps, request, outputs, image, (name, work) => new InternalStep(host).run(name, work))
   return {
-    imageID: config.digest,
-    manifestDigest: manifest.digest,
-    created: configJson.created,
-    tags: (storedTags(outputs, tags) ?? []).map((t) => t.canonical),
-    ...(made ? { image: { descriptor: manifest, names: names.map((t) => t.canonical) } } : {}),
+    imageID: image.config.digest,
+    manifestDigest: image.manifest.digest,
+    tags: (stored ?? []).map((t) => t.canonical),
   }
 }
 

@@ -41,6 +41,11 @@ export class NodeLayers implements LayerService {
     return this.#shop.store.keepLayer(layer, this.#shop.lease)
   }
 
+  async entries(layer: Layer): Promise<readonly Entry[]> {
+    await this.#dropUntrusted(layer)
+    return (await this.#tocs.toc(layer)).items.map((item) => item.entry)
+  }
+
   async importArchive(content: AsyncIterable<Uint8Array>): Promise<{ layer: Layer; entries: Entry[] } | undefined> {
     const source = await isTar(content)
     if (!source) return undefined

@@ -5,9 +5,14 @@ import type { Reporter } from './reporter.js'
 const SECRET = /(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)/i
 const PUBLIC = /(?:_|^)public(?:_|$)/i
 
+/** Whether the value of a variable of this name is better not shown. */
+export function soundsSecret(name: string): boolean {
+  return SECRET.test(name) && !PUBLIC.test(name)
+}
+
 /** SecretsUsedInArgOrEnv: names that sound like a secret stay in the image and its history. */
 export function checkSecretName(keyword: 'ARG' | 'ENV', name: string, location: LineRange, reporter: Reporter): void {
-  if (SECRET.test(name) && !PUBLIC.test(name))
+  if (soundsSecret(name))
     reporter.report(
       'SecretsUsedInArgOrEnv',
       location,

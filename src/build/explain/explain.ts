@@ -1,0 +1,200 @@
+import type { Vertex } from '../graph/vertex.js'
+import type { ExplanationEvent } from '../progress/event.js'
+import type { LayerService, StepExecutor } from '../seams.js'
+import type { Outcome } from '../solve/vertex-progress.js'
+import { alignSteps } from './align.js'
+import { describeChanges, layerChanges, type PathChange } from './listing-diff.js'
+import { change, operationChanges } from './operation-diff.js'
+import type { BuildRecord, StepRecord } from './record.js'
+
+/** Changed paths that one sentence names. */
+const PATHS = 5
+/** Characters of the name of another step. */
+const NAME = 80
+
+/** A step of the build that is explained: what became of it, beside its record. */
+export interface ExplainedStep {
+  vertex: Vertex
+  /** Absent for a step that nothing asked for. */
+  outcome?: Outcome | undefined
+  executor?: StepExecutor | undefined
+}
+
+/** What an explanation is made of. */
+export interface ExplainInput {
+  /** In the order of `now.steps`. */
+  steps: readonly ExplainedStep[]
+  now: BuildRecord
+  /** The last build of the same Dockerfile and target. */
+  before?: BuildRecord | undefined
+  layers: Pick<LayerService, 'entries' | 'tree' | 'keep'>
+  /** How many executors there were to choose from. */
+  executors: number
+}
+
+/** Why a step ran, or why it did not. */
+export type Explanation = Pick<ExplanationEvent, 'outcome' | 'executor' | 'reasons'>
+
+/**
+ * Says of each step why it ran or was cached, compared with an earlier build.
+ *
+ * @returns by index of the step; contexts and the empty root are not explained
+ */
+export async function explainSteps(input: ExplainInput): Promise<Map<number, Explanation>> {
+  const explainer = new Explainer(input)
+  const out = new Map<number, Explanation>()
+  for (const [i, { op }] of input.now.steps.entries())
+    if (op.kind !== 'context' && op.kind !== 'scratch') out.set(i, await explainer.explain(i))
+  return out
+}
+
+class Explainer {
+  readonly #in: ExplainInput
+  readonly #earlier: Map<number, number>
+  readonly #files = new Map<string, Promise<PathChange[] | undefined>>()
+
+  constructor(input: ExplainInput) {
+    this.#in = input
+    this.#earlier = input.before ? alignSteps(input.now, input.before) : new Map()
+  }
+
+  async explain(i: number): Promise<Explanation> {
+    const { outcome, executor } = this.#in.steps[i]!
+    const step = this.#in.now.steps[i]!
+    if (outcome === undefined)
+      return { outcome: 'unneeded', reasons: ['nothing asked for it: a cached step took its place'] }
+    if (step.op.kind === 'image') return { outcome, reasons: this.#imageReasons(i) }
+    if (outcome === 'cached') return { outcome, reasons: this.#cachedReasons(i) }
+    if (outcome === 'canceled') return { outcome, reasons: ['another step failed, or the build was ended'] }
+    const reasons = await this.#ranReasons(i)
+    return { outcome, reasons, ...(executor ? { executor: this.#executorText(executor, i) } : {}) }
+  }
+
+  #executorText(executor: StepExecutor, i: number): string {
+    const { op } = this.#in.now.steps[i]!
+    const wasi = executor.id === 'wasi'
+    const name = wasi ? '[wasi]' : executor.id === 'namespace' ? 'namespaces' : executor.id
+    if (this.#in.executors === 1) return `${name} (the only backend that was asked for)`
+    if (wasi) return `${name} (its program is a WebAssembly module)`
+    return `${name} (${op.shell === true ? 'its command is for a shell' : 'its program is no WebAssembly module'})`
+  }
+
+  #imageReasons(i: number): string[] {
+    const [now, was] = [this.#in.now.steps[i]!, this.#before(i)]
+    if (!was) return [this.#in.before ? 'the last build had no such image' : 'no earlier build to compare with']
+    const digests = [was, now].map((s) => shortDigest(s.op.digest))
+    return [digests[0] === digests[1] ? `the same image, ${digests[1]}` : `another image: ${digests.join(' → ')}`]
+  }
+
+  #cachedReasons(i: number): string[] {
+    const [now, was] = [this.#in.now.steps[i]!, this.#before(i)]
+    if (!was) return ['an earlier build made it from the same inputs']
+    if (was.key !== now.key) return ['not as in the last build, but an earlier one made it from the same inputs']
+    const rerun = now.inputs
+      .slice(1)
+      .filter((n) => this.#in.steps[n]!.outcome === 'ran' && this.#in.now.steps[n]!.op.kind !== 'context')
+    if (rerun.length) return rerun.map((n) => `${this.#name(n)} ran anew and gave the same files`)
+    return ['nothing that it depends on has changed']
+  }
+
+  /** Why a step was executed. */
+  async #ranReasons(i: number): Promise<string[]> {
+    const [now, was] = [this.#in.now.steps[i]!, this.#before(i)]
+    const { vertex } = this.#in.steps[i]!
+    const reasons = vertex.noCache ? ['--no-cache'] : []
+    if (!this.#in.before) return [...reasons, 'no earlier build of this Dockerfile and target is known']
+    if (!was) return [...reasons, 'no earlier build of this step']
+    const changes = await this.#causes(i)
+    if (changes.length) return [...reasons, ...changes]
+    if (was.failed) return [...reasons, 'it failed in the last build']
+    if (reasons.length) return [...reasons, 'nothing that it depends on has changed']
+    if (was.key === undefined) return ['the last build did not come so far']
+    if (fetches(now)) return ['it is fetched at each build; its files are the same']
+    if (was.key === now.key) return ['nothing has changed, but its cached layer is no longer in the store (pruned)']
+    if (!was.layer || !this.#in.layers.keep(was.layer))
+      return ['its files may have changed: those of the last build are no longer in the store (pruned)']
+    return ['something below it has changed']
+  }
+
+  /** Causes of its own, then those of what it stands on and takes from, each once. */
+  async #causes(i: number): Promise<string[]> {
+    const out = new Set(await this.#ownCauses(i))
+    for (const n of this.#deciding(i)) for (const cause of await this.#inputCauses(i, n)) out.add(cause)
+    return [...out]
+  }
+
+  /** Positions of the inputs whose change changes the step. A copy counts by its files, whatever they come from. */
+  #deciding(i: number): number[] {
+    const { op, inputs } = this.#in.now.steps[i]!
+    return op.kind === 'copy' ? [0] : inputs.map((_, n) => n)
+  }
+
+  async #ownCauses(i: number): Promise<string[]> {
+    const [now, was] = [this.#in.now.steps[i]!, this.#before(i)!]
+    const out = operationChanges(now, was, this.#in.steps[i]!.vertex.argNames ?? [])
+    const files = now.op.kind === 'copy' ? await this.#fileChanges(i) : undefined
+    if (files?.length) out.push(`other files: ${describeChanges(files, PATHS)}`)
+    return out
+  }
+
+  /** Why the n-th input of a step is not what it was; empty where it is. */
+  async #inputCauses(i: number, n: number): Promise<string[]> {
+    const [now, was] = [this.#in.now.steps[i]!, this.#before(i)!]
+    const [input, old] = [now.inputs[n]!, was.inputs[n]]
+    if (old === undefined) return [`it also takes files from ${this.#name(input)}`]
+    const [fresh, earlier] = [this.#in.now.steps[input]!, this.#in.before!.steps[old]!]
+    if (fresh.key !== undefined && fresh.key === earlier.key) return []
+    if (fresh.op.kind === 'image' && earlier.op.kind === 'image') return imageChange(fresh, earlier)
+    if (this.#earlier.get(input) !== old)
+      return [`it stands on ${this.#name(input)} now, not on ${earlier.name || earlier.op.kind}`]
+    const own = await this.#ownCauses(input)
+    const deeper: string[] = []
+    for (const below of this.#deciding(input)) deeper.push(...(await this.#inputCauses(input, below)))
+    return [...own.map((cause) => `${this.#name(input)} above has changed: ${cause}`), ...deeper]
+  }
+
+  /** Paths that a copy put there and the earlier one did not, and the other way round; undefined where unknown. */
+  #fileChanges(i: number): Promise<PathChange[] | undefined> {
+    const [a, b] = [this.#before(i)?.layer, this.#in.now.steps[i]!.layer]
+    if (!a || !b) return Promise.resolve(undefined)
+    const key = `${JSON.stringify(a)} ${JSON.stringify(b)}`
+    let found = this.#files.get(key)
+    if (!found) {
+      const same = a.diffID !== undefined && a.diffID === b.diffID
+      const there = () => this.#in.layers.keep(a) && this.#in.layers.keep(b)
+      found = same ? Promise.resolve([]) : there() ? layerChanges(this.#in.layers, a, b) : Promise.resolve(undefined)
+      this.#files.set(key, found)
+    }
+    return found
+  }
+
+  #before(i: number): StepRecord | undefined {
+    const at = this.#earlier.get(i)
+    return at === undefined ? undefined : this.#in.before!.steps[at]
+  }
+
+  #name(i: number): string {
+    const { name, op, inputs } = this.#in.now.steps[i]!
+    if (name !== '') return name.length > NAME ? `${name.slice(0, NAME)}…` : name
+    // The part of a context that a step has mounted is no step of its own.
+    const context = inputs.find((n) => this.#in.now.steps[n]!.op.kind === 'context')
+    if (context !== undefined) return `what is mounted of the build context`
+    return op.kind === 'image' ? `image ${String(op.reference)}` : op.kind
+  }
+}
+
+function imageChange(now: StepRecord, was: StepRecord): string[] {
+  const [a, b] = [String(was.op.reference), String(now.op.reference)]
+  const digests = [was, now].map((s) => shortDigest(s.op.digest))
+  if (a !== b) return [`base image ${a} ${digests[0]} → ${b} ${digests[1]}`]
+  return digests[0] === digests[1] ? [] : [`base image ${a} ${change(digests[0]!, digests[1]!)}`]
+}
+
+function shortDigest(digest: unknown): string {
+  const [, algorithm, hex] = /^(\w+):([0-9a-f]{12})[0-9a-f]+$/.exec(String(digest)) ?? []
+  return hex === undefined ? String(digest) : `${algorithm}:${hex}`
+}
+
+function fetches({ op }: StepRecord): boolean {
+  return Array.isArray(op.sources) && op.sources.some((s: { from?: string }) => s.from === 'http' || s.from === 'git')
+}
