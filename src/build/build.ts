@@ -40,7 +40,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
     `[internal] load build definition from ${job.file.split('/').pop()}`,
     async (status, id) => {
       status(`transferring dockerfile: ${job.text.length}B`)
-      const parsed = parseDockerfile(job.text, { file: job.file })
+      const parsed = parseDockerfile(job.text, { file: job.file, syntax: job.plan.buildArgs.BUILDKIT_SYNTAX })
       return [parsed, new BuildChecks(parsed, job, host, id)] as const
     },
   )

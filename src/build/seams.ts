@@ -144,6 +144,8 @@ export interface StepSpec {
   extraHosts: readonly { name: string; address: string }[]
   shmSizeBytes?: number | undefined
   ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
+  /** Default: one that says that this is a build. */
+  hostname?: string | undefined
   /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
   epoch?: number | undefined
 }

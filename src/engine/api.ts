@@ -8,7 +8,9 @@ import type { Outline } from '../build/dockerfile/checks/outline.js'
 import type { LintWarning } from '../build/dockerfile/checks/reporter.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.js'
+import type { Descriptor } from '../oci/manifest.js'
 import type { DoctorFact } from '../rootless/doctor-fact.js'
+import type { RlimitName } from '../rootless/plan.js'
 
 export type { DoctorFact }
 
@@ -59,6 +61,10 @@ export interface BuildRequest {
   platform?: string | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
+  /** Bytes of the steps' /dev/shm; default docker's 64 MiB. */
+  shmSizeBytes?: number | undefined
+  /** Limits of the steps' processes. */
+  ulimits?: readonly Ulimit[] | undefined
   /** Say of each step why it ran: `explanation` events. */
   explain?: boolean | undefined
   /** SOURCE_DATE_EPOCH, where none is given, is the time of the context's commit, else that of its newest file. */
@@ -72,6 +78,13 @@ export interface BuildRequest {
   signal: AbortSignal
 }
 
+/** A resource limit; `Infinity` for none. @see getrlimit(2) */
+export interface Ulimit {
+  name: RlimitName
+  soft: number
+  hard: number
+}
+
 /** One `--output`. `image`, and `docker` without `dest`, is the store. */
 export interface BuildOutput {
   type: 'image' | 'docker' | 'oci' | 'local' | 'tar' | 'cacheonly'
@@ -81,13 +94,41 @@ export interface BuildOutput {
   tar: boolean
   /** Names of the image where the request has no tags. */
   names: readonly string[]
+  /**
+   * How layers are packed: those of the build, and with `force` the base's too. Default: the build's are plain tars, the
+   * base's as they came. `level` is 0 to 9 for gzip, 1 to 22 for zstd.
+   */
+  compression?: { kind: 'uncompressed' | 'gzip' | 'zstd'; level?: number | undefined; force: boolean } | undefined
+  /** Clamps the times of the base's layers to SOURCE_DATE_EPOCH too, which must be set. */
+  rewriteTimestamp?: boolean | undefined
+  /** Media types of documents and layers; default `oci`. */
+  mediaTypes?: 'oci' | 'docker' | undefined
+  annotations?: readonly ImageAnnotation[] | undefined
+  /** `image`: the layers are unpacked too, so that the first container starts at once. */
+  unpack?: boolean | undefined
+  /** `image`: false keeps it out of the list of images. */
+  store?: boolean | undefined
+}
+
+/** An annotation of an image's manifest, or of the descriptor by which an OCI layout lists it. */
+export interface ImageAnnotation {
+  on: 'manifest' | 'manifest-descriptor'
+  /** Only images for this platform get it; undefined: all. */
+  platform?: string | undefined
+  key: string
+  value: string
 }
 
 export interface BuildOutcome {
   /** Digest of the config (docker's image id), `sha256:…`. */
   imageID: string
   manifestDigest: string
+  /** When the image was made, RFC 3339. */
+  created?: string | undefined
+  /** Names in the store. */
   tags: string[]
+  /** What was made of the image, of the first output that has one; absent where none has. */
+  image?: { descriptor: Descriptor; names: string[] } | undefined
 }
 
 /** The steps of a build that has ended. */
@@ -219,6 +260,8 @@ export interface RunRequest {
   user?: string | undefined
   network: 'host' | 'none'
   hostname?: string | undefined
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly Ulimit[] | undefined
   userns: 'auto' | 'subid' | 'single'
   signal: AbortSignal
 }

@@ -1,6 +1,6 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
 import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
-import { MEDIA } from '../../oci/media-type.js'
+import { MEDIA, mediaTypeAs } from '../../oci/media-type.js'
 import { hashOf } from '../graph/key.js'
 import type { Plan } from '../graph/plan.js'
 import type { BuildHost, ImageSink, Layer } from '../seams.js'
@@ -13,6 +13,8 @@ export interface ExportedImage {
   manifest: Descriptor
   config: Descriptor
   configJson: ImageConfig
+  /** Of each layer, base first: whether it came with the base image, as the blob that the manifest names. */
+  inherited: readonly boolean[]
 }
 
 /**
@@ -45,7 +47,7 @@ export async function exportImage(
   )
   const manifest = await putJson(sink, MEDIA.manifest, bytes)
   await sink.tag(manifest, config)
-  return { manifest, config, configJson }
+  return { manifest, config, configJson, inherited: solved.layers.map((l) => l.descriptor !== undefined) }
 }
 
 async function layerDescriptor(
@@ -53,7 +55,11 @@ async function layerDescriptor(
   layer: Layer,
   epoch: number | undefined,
 ): Promise<{ diffID: string; descriptor: Descriptor }> {
-  if (layer.descriptor && layer.diffID) return { diffID: layer.diffID, descriptor: layer.descriptor }
+  // The manifest is OCI's, whatever that of the base was.
+  if (layer.descriptor && layer.diffID) {
+    const mediaType = mediaTypeAs('oci', layer.descriptor.mediaType)
+    return { diffID: layer.diffID, descriptor: { ...layer.descriptor, mediaType } }
+  }
   const { diffID, sizeBytes } = await host.layers.seal(layer, epoch)
   return { diffID, descriptor: { mediaType: MEDIA.layer, digest: diffID, size: sizeBytes } }
 }

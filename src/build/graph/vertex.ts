@@ -36,6 +36,10 @@ export interface RunOp {
   network: 'default' | 'none' | 'host'
   mounts: RunMount[]
   extraHosts: { name: string; address: string }[]
+  /** Bytes of /dev/shm, limits, host name: only where the build asks for other ones, so that keys of most are the same. */
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
+  hostname?: string | undefined
 }
 
 /** A mount of a run; `input` is an index into the vertex's inputs. Secrets and sockets are given by id and stay out of keys. */

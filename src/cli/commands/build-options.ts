@@ -42,7 +42,8 @@ export function csvFields(text: string): [string, string | undefined][] {
   return cells.map((cell) => {
     const plain = /^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell
     const [key, value] = plain.split(/=(.*)/s) as [string, string | undefined]
-    return [key.toLowerCase(), value]
+    // Keys of annotations are theirs, as they are written.
+    return [key.startsWith('annotation') ? key : key.toLowerCase(), value]
   })
 }
 

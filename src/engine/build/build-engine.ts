@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
+import type { ExportedImage } from '../../build/export/image.js'
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
@@ -13,8 +14,9 @@ import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { isStored, outputsOf, writeOutputs } from '../output/outputs.js'
+import { checkOutputs, isPlain, isStored, outputsOf, writeOutputs } from '../output/outputs.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
+import { builderArgs } from './builder-args.js'
 import { Contexts } from './contexts.js'
 import { rememberSteps, type SolvedBuild } from './step-memory.js'
 
@@ -52,7 +54,8 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
   const args = buildArgs(request, deps.env)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
-  const stored = storedTags(outputs, tags)
+  if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
+  const stored = storedTags(outputs.filter(isPlain), tags)
   const host = buildHost(deps, request, contexts, progress, platform)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
@@ -61,6 +64,7 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
     args.SOURCE_DATE_EPOCH = await dateSources(host, contexts, request.context, deps.env)
   }
   const epoch = sourceDateEpoch(args)
+  checkOutputs(outputs, epoch)
   const job: BuildJob = {
     ...source,
     plan: {
@@ -72,6 +76,9 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
       network: request.network,
       extraHosts: request.extraHosts,
       hiddenEnv: proxyEnv(args),
+      shmSizeBytes: request.shmSizeBytes,
+      ulimits: request.ulimits,
+      ...builderArgs(args),
       namedContext: (name) => contexts.named(name),
     },
     ignorePatterns: () => contexts.ignorePatterns(),
@@ -86,11 +93,28 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
     },
   }
   const image = await buildImage(job, host, imageSink(deps.shop, stored)).finally(() => contexts.save())
-  await writeOutputs(deps, request, outputs, image, (name, work) => new InternalStep(host).run(name, work))
+  const made = await writeOutputs({ ...deps, platform, epoch }, request, outputs, image, (name, work) =>
+    new InternalStep(host).run(name, work),
+  )
+  return outcomeOf(request, outputs, made, image, tags)
+}
+
+/** What there is to tell: of the image that was written, else of the one that was built and kept nowhere. */
+function outcomeOf(
+  { tags: given }: BuildRequest,
+  outputs: readonly BuildOutput[],
+  made: Awaited<ReturnType<typeof writeOutputs>>,
+  built: ExportedImage,
+  tags: readonly Tag[],
+): BuildOutcome {
+  const { config, manifest, configJson } = made?.image ?? built
+  const names = given.length || !made ? tags : made.output.names.map(parseTag)
   return {
-    imageID: image.config.digest,
-    manifestDigest: image.manifest.digest,
-    tags: (stored ?? []).map((t) => t.canonical),
+    imageID: config.digest,
+    manifestDigest: manifest.digest,
+    created: configJson.created,
+    tags: (storedTags(outputs, tags) ?? []).map((t) => t.canonical),
+    ...(made ? { image: { descriptor: manifest, names: names.map((t) => t.canonical) } } : {}),
   }
 }
 

@@ -17,6 +17,9 @@ import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js
 /** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
 const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
 
+/** BuildKit's, which programs know a build by. */
+const HOSTNAME = 'buildkitsandbox'
+
 type CacheStepMount = Extract<StepMount, { type: 'cache' }>
 
 /** Scratch folders of one step; all are removed after it. */
@@ -85,6 +88,7 @@ export class NamespaceExecutor implements StepExecutor {
     signal: AbortSignal,
   ): Promise<number> {
     const { lower, mounts, scratch } = parts
+    const hostname = spec.hostname ?? HOSTNAME
     const container: ContainerSpec = {
       layers: lower,
       upper: scratch.upperDir,
@@ -92,8 +96,8 @@ export class NamespaceExecutor implements StepExecutor {
       stub: scratch.stubDir,
       mounts: mounts.list,
       network: spec.network === 'none' ? 'none' : 'host',
-      hostname: 'buildkitsandbox',
-      ...hostFiles({ hostname: 'buildkitsandbox', network: spec.network, extraHosts: spec.extraHosts }),
+      hostname,
+      ...hostFiles({ hostname, network: spec.network, extraHosts: spec.extraHosts }),
       shmSizeBytes: spec.shmSizeBytes,
       read: USER_FILES,
     }
