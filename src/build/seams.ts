@@ -87,6 +87,8 @@ export interface CacheRecord {
   layer?: Layer | undefined
   /** Seconds since 1970, when the step was executed. */
   created: number
+  /** How progress named the step: for lists of what is cached. */
+  title?: string | undefined
 }
 
 /** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */

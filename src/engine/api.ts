@@ -29,6 +29,7 @@ export interface Engine {
   images: ImageEngine
   containers: ContainerEngine
   volumes: VolumeEngine
+  builder: BuilderEngine
   system: SystemEngine
   doctor(): Promise<DoctorReport>
   /** Ends helpers and leases. Idempotent. */
@@ -49,6 +50,11 @@ export interface BuildRequest {
   labels: Readonly<Record<string, string>>
   target?: string | undefined
   noCache: boolean
+  /** Names or numbers of stages whose steps are executed anew. */
+  noCacheStages?: readonly string[] | undefined
+  /** Caches of other builds; what can't be read is warned of and left out. */
+  cacheFrom?: readonly CacheFrom[] | undefined
+  cacheTo?: readonly CacheTo[] | undefined
   /** Steps that may execute at once. */
   jobs?: number | undefined
   backend: 'auto' | 'namespace' | 'wasi'
@@ -84,6 +90,35 @@ export interface Ulimit {
   soft: number
   hard: number
 }
+
+/**
+ * One `--cache-from`. `local`: an OCI layout (a folder, or an archive of one) with a cache, or with an image that has an
+ * inline one; without `tag` and `digest`, `latest`, else the only one. `image`: an image of the store.
+ */
+export type CacheFrom =
+  | { type: 'local'; src: string; tag?: string | undefined; digest?: string | undefined }
+  | { type: 'image'; reference: string }
+
+/** One `--cache-to`. */
+export type CacheTo =
+  /** In the configuration of the image. */
+  | { type: 'inline' }
+  | {
+      type: 'local'
+      /** Folder, absolute. */
+      dest: string
+      tag: string
+      /** `min`: the layers of the result; `max`: those of every step. */
+      mode: 'min' | 'max'
+      compression: 'uncompressed' | 'gzip' | 'zstd'
+      level?: number | undefined
+      /** Cache mounts: all that the build's steps have, none, or those with these ids. */
+      mounts: boolean | readonly string[]
+      /** A cache mount whose tar is larger is left out. */
+      mountsLimitBytes: number
+      /** Whether a failure is a warning. */
+      ignoreError: boolean
+    }
 
 /** One `--output`. `image`, and `docker` without `dest`, is the store. */
 export interface BuildOutput {
@@ -356,6 +391,50 @@ export interface VolumeEngine {
 export interface SystemEngine {
   /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
   prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
+}
+
+/** A piece of the build cache. */
+export interface CacheUsage {
+  id: string
+  type: 'regular' | 'exec.cachemount' | 'source.local' | 'internal'
+  sizeBytes: number
+  description: string
+  /** Milliseconds since 1970. */
+  createdMs: number
+  usedMs: number
+  mutable: boolean
+  inUse: boolean
+  /** An image or a container has the same files. */
+  shared: boolean
+}
+
+/** Which pieces of the build cache are meant: all conditions must hold. */
+export interface CacheFilter {
+  /** What was not used for that long. */
+  untilMs?: number | undefined
+  /** Each must find something in the piece. */
+  id: readonly RegExp[]
+  description: readonly RegExp[]
+  type: readonly string[]
+  flags: readonly { name: 'inUse' | 'mutable' | 'shared'; value: boolean }[]
+}
+
+export interface BuilderEngine {
+  /** The most lately used first. */
+  usage(filter: CacheFilter): Promise<CacheUsage[]>
+  /**
+   * Removes pieces of the build cache, the longest unused first; limits in bytes. What a running build has stays.
+   *
+   * @returns what went, and the bytes that the disk has more
+   */
+  prune(request: {
+    /** Also what images share, and what only leads to results. */
+    all: boolean
+    filter: CacheFilter
+    reservedBytes?: number | undefined
+    maxUsedBytes?: number | undefined
+    minFreeBytes?: number | undefined
+  }): Promise<{ pruned: CacheUsage[]; reclaimedBytes: number }>
 }
 
 export interface DoctorReport {

@@ -16,6 +16,8 @@ import { emptyTrash, type RemoveTrees } from './trash.js'
 export interface GcOptions {
   /** Build-cache records, cache mounts nobody uses, file checksums, what builds are compared with. */
   dropCache: boolean
+  /** Names of cache mounts that go if nobody uses them. */
+  dropMounts?: ReadonlySet<string> | undefined
   removeTrees?: RemoveTrees | undefined
 }
 
@@ -66,6 +68,7 @@ function sweep(store: Store, options: GcOptions, trashName: () => string, result
     result.reclaimedBytes += store.sums.clear() + store.builds.clear()
     sweepFiles(store, ['diffids', PACKED], () => false, result)
   }
+  if (options.dropMounts?.size) store.mounts.retireIdle(trashName, options.dropMounts)
   const live = new Marker(store).run()
   for (const { mode, id } of store.snapshots.list())
     if (!live.snapshots.has(`${mode}/${id}`)) store.snapshots.retire(mode, id, trashName())

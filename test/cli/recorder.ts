@@ -28,6 +28,7 @@ export interface Answers {
   doctor?: Awaited<ReturnType<Engine['doctor']>>
   dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
+  usage?: Awaited<ReturnType<Engine['builder']['usage']>>
   build?: (request: BuildRequest, progress: Parameters<Engine['build']>[1]) => Promise<BuildOutcome>
   verify?: Engine['verify']
   run?: (request: RunRequest) => Promise<{ exitCode: number }>
@@ -117,6 +118,10 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
     containers: {
       list: record('containers', () => answers.containers ?? []),
       remove: record('removeContainers', (names: string[]) => names),
+    },
+    builder: {
+      usage: record('usage', () => answers.usage ?? []),
+      prune: record('pruneCache', () => ({ pruned: answers.usage ?? [], reclaimedBytes: 1234 })),
     },
     system: { prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })) },
   }

@@ -15,6 +15,8 @@ export interface PlanOptions {
   target?: string | undefined
   platform: Platform
   noCache: boolean
+  /** Names or numbers of stages whose steps are executed anew, whatever is cached. */
+  noCacheStages?: readonly string[] | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
   /** Size of the steps' /dev/shm, limits of their processes, their host name: the executor's own where absent. */

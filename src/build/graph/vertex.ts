@@ -112,6 +112,8 @@ export interface Vertex {
   readonly location?: SourceLocation | undefined
   /** Never take a cached result for it. */
   readonly noCache: boolean
+  /** A copy whose sources are made anew: a cached result counts only once their contents are seen. */
+  readonly byContent?: boolean | undefined
   /** Label of the stage that it is a step of: its name, or `stage-N` where there are several. */
   readonly stage?: string | undefined
   /** Names of the ARGs among its variables. */

@@ -143,7 +143,8 @@ function compressionOf(fields: Fields, refuse: Refuse): BuildOutput['compression
   return { kind, level: levelOf(kind, level, refuse), force }
 }
 
-function levelOf(kind: 'gzip' | 'zstd', text: string | undefined, refuse: Refuse): number | undefined {
+/** A compression level; undefined for the usual one. @throws {UsageError} */
+export function levelOf(kind: 'gzip' | 'zstd', text: string | undefined, refuse: Refuse): number | undefined {
   if (text === undefined) return undefined
   const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN
   if (!(level <= MAX_LEVEL[kind]))

@@ -4,8 +4,6 @@ const REGISTRY = 'tsbox does not talk to registries yet'
 /** Options of `docker build` and `docker buildx build` that tsbox can't honour, and why. */
 export const BUILD_REFUSED: Readonly<Record<string, string>> = {
   builder: 'there is one builder',
-  'cache-from': REGISTRY,
-  'cache-to': REGISTRY,
   'cgroup-parent': LIMITS,
   compress: 'nothing is sent to a daemon',
   'cpu-period': LIMITS,
@@ -17,7 +15,6 @@ export const BUILD_REFUSED: Readonly<Record<string, string>> = {
   isolation: 'it is for Windows',
   'memory,m': LIMITS,
   'memory-swap': LIMITS,
-  'no-cache-filter': 'use --no-cache, or --target with it',
   policy: 'there are no policies',
   pull: REGISTRY,
   push: REGISTRY,

@@ -31,6 +31,8 @@ export const command = defineCommand({
     backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
     'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
     'build-context': list('Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://)'),
+    'cache-from': list('Take results from a cache (type=local,src=DIR; type=inline,ref=IMAGE; IMAGE)'),
+    'cache-to': list('Write a cache (type=local,dest=DIR[,mode=min|max][,mounts=…]; type=inline)'),
     call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
     check: flag('Check the Dockerfile and build nothing (--call=check)'),
     explain: flag('Say of each step why it ran, or why it did not'),
@@ -44,6 +46,7 @@ export const command = defineCommand({
     'metadata-file': text('Write digests and names of the result to a file, as JSON'),
     network: choice(['default', 'host', 'none'], 'Network of the steps'),
     'no-cache': flag('Do not use the build cache'),
+    'no-cache-filter': list('Do not use the build cache for stages (NAME[,NAME])'),
     output: list(
       'Where the result goes (type=image|docker|oci|local|tar|cacheonly[,dest=PATH], FOLDER, or - for a tar)',
       'o',
@@ -83,6 +86,8 @@ export const command = defineCommand({
         labels: parseKeyValue(values.label, () => ''),
         target: values.target,
         noCache: values['no-cache'],
+        ...stagesOf(values['no-cache-filter']),
+        ...(await cachesOf(values['cache-from'], values['cache-to'], resolve)),
         jobs: values.jobs,
         backend: parseBackend(values.backend, shell.env.TSBOX_BACKEND),
         userns: values.userns ?? 'auto',
@@ -136,6 +141,18 @@ async function resultFiles(
   const { ResultFiles } = await import('./build-results.js')
   const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file))
   return new ResultFiles(path(iidfile), path(metadata))
+}
+
+function stagesOf(lists: readonly string[]): { noCacheStages?: string[] } {
+  const names = lists.flatMap((l) => l.split(',')).filter(Boolean)
+  return names.length ? { noCacheStages: names } : {}
+}
+
+/** Loaded for those only that name a cache. */
+async function cachesOf(from: readonly string[], to: readonly string[], resolve: (path: string) => string) {
+  if (from.length === 0 && to.length === 0) return {}
+  const { parseCacheFrom, parseCacheTo } = await import('./build-cache.js')
+  return { cacheFrom: from.map((t) => parseCacheFrom(t, resolve)), cacheTo: to.map((t) => parseCacheTo(t, resolve)) }
 }
 
 /** Exit status of a call; what would fail the build is told as an error. */
