@@ -43,7 +43,7 @@ export async function rememberSteps(
 /** What makes a build the continuation of another. A Dockerfile on standard input continues what has its first name. */
 function identityOf({ context, contextStream, file, dockerfileText, target, platform, tags }: BuildRequest): unknown {
   const piped = contextStream !== undefined || dockerfileText !== undefined
-  return { context, file, target, platform, tag: piped ? tags[0] : undefined }
+  return { context, file: file ?? `${context}/Dockerfile`, target, platform, tag: piped ? tags[0] : undefined }
 }
 
 function decoded(text: string | undefined): BuildRecord | undefined {
