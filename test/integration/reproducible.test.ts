@@ -47,7 +47,7 @@ function context(order: readonly string[] = NAMES): string {
 
 const EPOCH = { SOURCE_DATE_EPOCH: '1700000000' }
 
-/** Builds in a store of its own. @returns image id, and the digest of the OCI archive */
+/** Builds in a store of its own. @returns image id, and digests of OCI archives in all compressions */
 function build(store: string, dir: string, how: { args?: string[]; env?: object; around?: string[] } = {}): string[] {
   const root = join(cli.dir, store)
   const env = { ...cli.env, TSBOX_ROOT: root, ...EPOCH, ...how.env }
@@ -56,12 +56,13 @@ function build(store: string, dir: string, how: { args?: string[]; env?: object;
     return execFileSync(program!, rest, { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'] })
   }
   around(['load', '-q', '-i', base])
-  const archive = join(cli.dir, `${store}.tar`)
-  const output = ['-o', `type=oci,dest=${archive}`, '--load']
+  const forms = ['', ',compression=gzip,force-compression=true', ',compression=zstd,force-compression=true']
+  const archives = forms.map((form, i) => ({ form, path: join(cli.dir, `${store}-${i}.tar`) }))
+  const output = [...archives.flatMap(({ form, path }) => ['-o', `type=oci,dest=${path}${form}`]), '--load']
   const id = around(['build', '-q', '--no-cache', ...output, ...(how.args ?? []), dir])
     .toString()
     .trim()
-  return [id, createHash('sha256').update(readFileSync(archive)).digest('hex')]
+  return [id, ...archives.map(({ path }) => createHash('sha256').update(readFileSync(path)).digest('hex'))]
 }
 
 let expected: string[]
