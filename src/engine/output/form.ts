@@ -9,8 +9,8 @@ import { DEFAULT_LEVEL, type PackDeps, type Packing, packLayer } from '../layers
 
 /** More layers at once gain nothing, and each costs memory. */
 const MAX_PACKERS = 4
-/** From this level on zstd takes half a gigabyte. */
-const GREEDY_LEVEL = 20
+/** From this level on zstd takes 150 MB and more. */
+const GREEDY_LEVEL = 16
 
 /** In what form an output wants the image. */
 export interface ImageForm {
