@@ -26,7 +26,7 @@ export interface BuildJob {
   signal: AbortSignal
   /** Names for the last line of progress. */
   tags: readonly string[]
-  /** Told when the steps have ended, also by a failure and before anything is exported. Must not throw. */
+  /** Told when the steps have ended, also by a failure and before anything is exported. What it throws fails the build. */
   onSolved?: ((build: { target: Vertex; solver: Solver }) => Promise<void>) | undefined
   /** Whether the image says itself how its layers were made, so that it can serve as a cache. */
   inlineCache?: boolean | undefined

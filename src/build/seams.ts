@@ -89,6 +89,8 @@ export interface CacheRecord {
   created: number
   /** How progress named the step: for lists of what is cached. */
   title?: string | undefined
+  /** The cache that it was imported from. */
+  origin?: string | undefined
 }
 
 /** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */

@@ -81,6 +81,8 @@ export async function removeCache(
   }
   for (const { id, sizeBytes } of withLeaders(store, gone)) if (store.cache.remove(id)) reclaimedBytes += sizeBytes
   const result = await collectGarbage(store, lease, { dropCache: false, dropMounts: mounts, removeTrees })
+  // Without any result there is nothing to compare builds with.
+  if (store.cache.list().length === 0) reclaimedBytes += store.builds.clear()
   return { ...result, reclaimedBytes: result.reclaimedBytes + reclaimedBytes }
 }
 

@@ -94,7 +94,8 @@ export class CacheImport implements LayerOrigin {
       }
       this.#used.set(key, { cache, record, diffID: layer?.diffID })
       const { created, content, title } = record
-      return { key: content ?? key, created, title, layer: layer && { diffID: layer.diffID } }
+      const origin = cache.source.name
+      return { key: content ?? key, created, title, origin, layer: layer && { diffID: layer.diffID } }
     }
     return undefined
   }
