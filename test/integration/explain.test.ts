@@ -82,9 +82,13 @@ for (const { mode } of ID_MODES) {
 test('--explain knows builds without cache, that failed, and results that are gone', async (t) => {
   const cli = await open(t)
   if (!cli) return
-  const context = writeContext(cli, { Dockerfile: 'FROM base\nRUN echo a > /a\nRUN test -e /flag\n', flag: '' })
+  const context = writeContext(cli, {
+    Dockerfile: 'FROM base\nRUN echo a > /a\nRUN test -e /flag\nRUN never\n',
+    flag: '',
+  })
   const failed = explain(cli, context, [], true)
   assert.match(failed('RUN test'), /^ {3}failed in namespaces/)
+  assert.match(failed('RUN never'), /^ {3}canceled: a step that it needs .* failed/)
   const again = explain(cli, context, [], true)
   assert.match(again('RUN echo'), /cached: nothing that it depends on has changed/)
   assert.match(again('RUN test'), /failed in .*: it failed in the last build$/)

@@ -70,7 +70,8 @@ class Explainer {
       return { outcome: 'unneeded', reasons: ['nothing asked for it: a cached step took its place'] }
     if (step.op.kind === 'image') return { outcome, reasons: this.#imageReasons(i) }
     if (outcome === 'cached') return { outcome, reasons: this.#cachedReasons(i) }
-    if (outcome === 'canceled') return { outcome, reasons: ['another step failed, or the build was ended'] }
+    if (outcome === 'canceled')
+      return { outcome, reasons: ['a step that it needs or that ran beside it failed, or the build was ended'] }
     const reasons = await this.#ranReasons(i)
     return { outcome, reasons, ...(executor ? { executor: this.#executorText(executor, i) } : {}) }
   }

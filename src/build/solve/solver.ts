@@ -66,6 +66,7 @@ export class Solver {
     } catch (err) {
       this.#failed.abort()
       await this.#settle()
+      this.#progress.giveUp(topological(target))
       throw err
     }
   }
