@@ -69,7 +69,7 @@ async function measure(c, bench, results) {
     .map((r) => ({ case: c.name, contender: r.name, ...summary(r.times) }))
   const errors = runs.filter((r) => r.error).map((r) => ({ case: c.name, contender: r.name, error: r.error }))
   results.push(...done)
-  console.log(caseTable(c.title, done, errors))
+  console.log(caseTable(c, done, errors))
   return errors
 }
 

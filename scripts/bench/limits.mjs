@@ -1,6 +1,9 @@
 // What tsbox promises, checked against medians of one run. Ratios compare programs on one machine and hold on others;
 // milliseconds are for an idle machine.
 
+/** Reading, hashing and writing, each once. */
+const ONCE = 'dd | tee | sha256sum'
+
 /** @returns the limits that the results allow to judge: `{ name, value, limit, unit, pass }` */
 export function judge(results) {
   const median = (name, contender) => results.find((r) => r.case === name && r.contender === contender)?.medianMs
@@ -21,5 +24,14 @@ export function judge(results) {
   ratio('cached build against podman', median('cached', 'tsbox'), median('cached', 'podman'), 0.3)
   ratio('10 steps against podman', median('steps', 'tsbox'), median('steps', 'podman'), 1 / 8)
   difference('8 × sleep 1 in parallel', median('parallel', 'tsbox'), 0, 2000)
+  const copies = [
+    ['copy-first', '50,000-file COPY', 1 / 6],
+    ['copy-unchanged', 'unchanged COPY', 1 / 40],
+    ['copy-changed', 'COPY with one file changed', 1 / 10],
+  ]
+  for (const [name, title, limit] of copies)
+    ratio(`${title} against buildah`, median(name, 'tsbox'), median(name, 'buildah'), limit)
+  ratio('1 GiB COPY against dd | tee | sha256sum', median('copy-big', 'tsbox'), median('copy-big', ONCE), 2)
+  add('peak memory, 100,000 files and 2 GiB', median('memory', 'tsbox'), 0, 250, 'MB', (x) => x)
   return out
 }

@@ -1,5 +1,7 @@
 // Whole-process times: what a person waits for, from spawn to exit.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 
 /** Runs once; milliseconds. Throws with the command's own words where it fails. */
 export function time({ command, env = process.env, cwd }) {
@@ -54,6 +56,39 @@ export async function race(contenders, { rounds, warm = true }) {
   }
   await breathe()
   return runs
+}
+
+const LOOK_EVERY_MS = 10
+
+/**
+ * Runs a contender once and watches the memory of its process and all below it.
+ *
+ * @returns as {@link race}, with the sum of the peaks in MB (10⁶ bytes) in place of a time
+ */
+export async function peakMemory({ name, command, env = process.env, before }) {
+  before?.(0)
+  const child = spawn(command[0], command.slice(1), { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text
+  })
+  const peaks = new Map()
+  const timer = setInterval(() => look(child.pid, peaks), LOOK_EVERY_MS)
+  const [code] = await once(child, 'close').finally(() => clearInterval(timer))
+  if (code !== 0) return [{ name, times: [], error: said.trim().split('\n').at(-1) }]
+  return [{ name, times: [[...peaks.values()].reduce((sum, bytes) => sum + bytes, 0) / 1e6], error: undefined }]
+}
+
+/** The most memory that a process and those below it have had, which the kernel keeps. */
+function look(pid, peaks) {
+  try {
+    const kilobytes = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    if (kilobytes) peaks.set(pid, Number(kilobytes) * 1024)
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    for (const child of children.split(' ').filter(Boolean)) look(Number(child), peaks)
+  } catch {
+    // It has just ended.
+  }
 }
 
 /** Median, quartiles and minimum of times in milliseconds. */

@@ -15,8 +15,13 @@ function probe(command, options = {}) {
 
 const lastLine = (text) => (text ?? '').trim().split('\n').at(-1)
 
-/** Podman and Buildah share options and storage; the first driver with which a step runs is taken. */
-function containersTool(name, dir, archive) {
+/**
+ * Podman or buildah, which share options and storage; the first driver with which a step runs is taken.
+ *
+ * @param archive docker-archive of an image with a shell and `true`
+ * @returns `missing` says why it can't be used
+ */
+export function findTool(name, dir, archive) {
   const version = probe([name, '--version'])
   if (!version) return { name, missing: 'not installed' }
   const failures = []
@@ -76,12 +81,7 @@ function bubblewrap() {
  * @returns peers by name; those with `missing` can't be measured and say why
  */
 export function findPeers(dir, archive) {
-  const peers = [
-    containersTool('podman', dir, archive),
-    containersTool('buildah', dir, archive),
-    docker(archive),
-    bubblewrap(),
-  ]
+  const peers = [findTool('podman', dir, archive), findTool('buildah', dir, archive), docker(archive), bubblewrap()]
   return Object.fromEntries(peers.map((peer) => [peer.name, peer]))
 }
 

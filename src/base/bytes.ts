@@ -86,6 +86,12 @@ export function compareNames(a: string, b: string): number {
   return x.length - y.length
 }
 
+/** Sorts names, or paths of one directory, by {@link compareNames}; in place. */
+export function sortNames(names: string[]): string[] {
+  // Without surrogates, which are rare, the order of strings is that of their bytes, and the engine's own sort is fast.
+  return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareNames) : names.sort()
+}
+
 /** Concatenates chunks into one array. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0))

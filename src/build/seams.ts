@@ -51,12 +51,18 @@ export interface FileTree {
   ): Promise<string[]>
   /** Hex SHA-256 of each content where it is known without reading. */
   knownHashes(paths: readonly string[]): (string | undefined)[]
+  /** Hears of a layer that holds contents of this tree: they may come from there the next time. */
+  stored?(layer: Layer): void
 }
 
 /** A new layer being written, tar first. */
 export interface LayerWriter extends EntrySink {
-  /** Finishes the layer and stores it. */
-  commit(): Promise<Layer>
+  /**
+   * Finishes the layer and stores it.
+   *
+   * @param sums hex SHA-256 of contents, where they are known, by number of the entry
+   */
+  commit(sums?: ReadonlyMap<number, string>): Promise<Layer>
   /** Forgets what was written; safe after commit. */
   abort(): void
 }
@@ -87,10 +93,6 @@ export interface CacheRecord {
   layer?: Layer | undefined
   /** Seconds since 1970, when the step was executed. */
   created: number
-  /** How progress named the step: for lists of what is cached. */
-  title?: string | undefined
-  /** The cache that it was imported from. */
-  origin?: string | undefined
 }
 
 /** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */
@@ -148,8 +150,6 @@ export interface StepSpec {
   extraHosts: readonly { name: string; address: string }[]
   shmSizeBytes?: number | undefined
   ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
-  /** Default: one that says that this is a build. */
-  hostname?: string | undefined
   /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
   epoch?: number | undefined
 }

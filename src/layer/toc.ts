@@ -4,6 +4,7 @@ import type { Entry, EntrySink, EntryType, Xattr } from './entry.js'
 import type { TarEncoder } from './tar-encoder.js'
 import type { SparseExtent } from './tar-header.js'
 import type { ContentPlace, TarHandler } from './tar-parser.js'
+import { packSums, SUM_BYTES } from './toc-sums.js'
 
 /** An entry of a layer and where its content is in the uncompressed tar. */
 export interface TocItem {
@@ -21,6 +22,8 @@ export interface Toc {
   tarSize: number
   /** Latest mtime in the layer, seconds; 0 for an empty one. Up to it, clamping changes nothing. */
   maxMtime: number
+  /** SHA-256 of each item's content, {@link SUM_BYTES} a row, zeros where there is none; absent where nobody knew them. */
+  sums?: Uint8Array | undefined
 }
 
 /** Collects a table of contents beside something else; {@link TocBuilder.entry} is a TarHandler's. */
@@ -35,8 +38,11 @@ export class TocBuilder implements TarHandler {
     this.#items.push(item)
   }
 
-  finish(tarSize: number): Toc {
-    return { items: this.#items, tarSize, maxMtime: this.#items.length ? this.#maxMtime : 0 }
+  /** @param sums hex SHA-256 of contents by number of the item */
+  finish(tarSize: number, sums?: ReadonlyMap<number, string>): Toc {
+    const toc: Toc = { items: this.#items, tarSize, maxMtime: this.#items.length ? this.#maxMtime : 0 }
+    if (sums) toc.sums = packSums(this.#items.length, sums)
+    return toc
   }
 }
 
@@ -52,6 +58,8 @@ export function recordToc(encoder: TarEncoder, builder: TocBuilder): EntrySink {
 }
 
 const MAGIC = 0x31434f54 // "TOC1"
+/** With a column of sums at the end. */
+const MAGIC_SUMS = 0x32434f54 // "TOC2"
 /** Bytes that {@link readTocHeader} reads. */
 export const TOC_HEADER_BYTES = 32
 const TYPES: readonly EntryType[] = [
@@ -76,7 +84,7 @@ interface Extra {
 /*
  * Columns instead of records: 50,000 entries load in a few typed-array reads and one text decoding.
  * header: magic, count, tarSize f64, maxMtime f64, names bytes u32, extras bytes u32
- * f64 columns mtime, size, offset; u32 columns uid, gid; u16 mode; u8 type; names (path NUL link NUL …); extras.
+ * f64 columns mtime, size, offset; u32 columns uid, gid; u16 mode; u8 type; names (path NUL link NUL …); extras; sums.
  */
 
 /** Compact form; the inverse of {@link decodeToc}. */
@@ -85,9 +93,9 @@ export function encodeToc(toc: Toc): Uint8Array {
   const names = encodeNames(toc.items)
   const extras = new TextEncoder().encode(JSON.stringify(extrasOf(toc.items)))
   const columns = TOC_HEADER_BYTES + n * COLUMN_BYTES
-  const out = new Uint8Array(columns + names.length + extras.length)
+  const out = new Uint8Array(columns + names.length + extras.length + (toc.sums?.length ?? 0))
   const head = new DataView(out.buffer)
-  head.setUint32(0, MAGIC, true)
+  head.setUint32(0, toc.sums ? MAGIC_SUMS : MAGIC, true)
   head.setUint32(4, n, true)
   head.setFloat64(8, toc.tarSize, true)
   head.setFloat64(16, toc.maxMtime, true)
@@ -105,14 +113,16 @@ export function encodeToc(toc: Toc): Uint8Array {
   })
   out.set(names, columns)
   out.set(extras, columns + names.length)
+  if (toc.sums) out.set(toc.sums, columns + names.length + extras.length)
   return out
 }
 
 /** @throws TsboxError E_TOC_INVALID for what is no whole table: a crash of the machine may have cut it */
 export function decodeToc(bytes: Uint8Array): Toc {
-  const { count, tarSize, maxMtime, namesBytes, extrasBytes } = readTocHeader(bytes)
+  const { count, tarSize, maxMtime, namesBytes, extrasBytes, sumsBytes } = readTocHeader(bytes)
   const columns = TOC_HEADER_BYTES + count * COLUMN_BYTES
-  if (bytes.length !== columns + namesBytes + extrasBytes) throw invalid()
+  const sumsAt = columns + namesBytes + extrasBytes
+  if (bytes.length !== sumsAt + sumsBytes) throw invalid()
   // Typed arrays need aligned memory; pooled buffers may not be.
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
   const c = columnsOf(aligned, count)
@@ -133,8 +143,8 @@ export function decodeToc(bytes: Uint8Array): Toc {
     if (link !== '') entry.link = link
     items[i] = { entry, offset: c.offset[i]! }
   }
-  addExtras(items, JSON.parse(new TextDecoder().decode(aligned.subarray(columns + namesBytes))))
-  return { items, tarSize, maxMtime }
+  addExtras(items, JSON.parse(new TextDecoder().decode(aligned.subarray(columns + namesBytes, sumsAt))))
+  return { items, tarSize, maxMtime, ...(sumsBytes > 0 ? { sums: aligned.subarray(sumsAt) } : {}) }
 }
 
 /**
@@ -149,16 +159,20 @@ export function readTocHeader(bytes: Uint8Array): {
   maxMtime: number
   namesBytes: number
   extrasBytes: number
+  sumsBytes: number
 } {
   if (bytes.length < TOC_HEADER_BYTES) throw invalid()
   const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (v.getUint32(0, true) !== MAGIC) throw invalid()
+  const magic = v.getUint32(0, true)
+  if (magic !== MAGIC && magic !== MAGIC_SUMS) throw invalid()
+  const count = v.getUint32(4, true)
   return {
-    count: v.getUint32(4, true),
+    count,
     tarSize: v.getFloat64(8, true),
     maxMtime: v.getFloat64(16, true),
     namesBytes: v.getUint32(24, true),
     extrasBytes: v.getUint32(28, true),
+    sumsBytes: magic === MAGIC_SUMS ? count * SUM_BYTES : 0,
   }
 }
 

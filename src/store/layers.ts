@@ -10,9 +10,6 @@ import type { BlobStore, BlobWriter } from './blobs.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
 
-/** Folder of the records of packed forms, beside those of id modes. */
-export const PACKED = 'packed'
-
 /** The blob that a layer is in. */
 export interface LayerBlob {
   digest: string
@@ -107,29 +104,6 @@ export class LayerStore {
     this.#place.write(this.blobRecordPath(diffID), JSON.stringify(blob), lease.tempPath('layer'))
   }
 
-  packedRecordPath(diffID: string): string {
-    return this.#place.path('diffids', PACKED, `${digestHex(diffID)}.json`)
-  }
-
-  /** The layer as it was packed for an export, by whatever `form` says of how. */
-  packed(diffID: string, form: string): LayerBlob | undefined {
-    return this.allPacked(diffID)[form]
-  }
-
-  /** All packed forms that are still there. */
-  allPacked(diffID: string): Record<string, LayerBlob> {
-    const known = this.#place.readJson<Record<string, LayerBlob>>(this.packedRecordPath(diffID)) ?? {}
-    return Object.fromEntries(Object.entries(known).filter(([, b]) => this.#blobs.has(b.digest, b.sizeBytes)))
-  }
-
-  /** Remembers a packed form, which lives as long as the layer does or until the build cache is emptied. */
-  setPacked(diffID: string, form: string, blob: LayerBlob, lease: Lease): void {
-    lease.hold('layer', diffID)
-    // Two processes may write at once: what the loser packed is packed again when it is wanted.
-    const all = { ...this.allPacked(diffID), [form]: blob }
-    this.#place.write(this.packedRecordPath(diffID), JSON.stringify(all), lease.tempPath('layer'))
-  }
-
   /** Begins a layer that is written as a tar. */
   writer(lease: Lease): TarLayerWriter {
     return new TarLayerWriter(this, this.#blobs.writer(lease), lease)
@@ -184,17 +158,17 @@ export class TarLayerWriter implements EntrySink {
   }
 
   /** Stores blob and table of contents, both pinned. */
-  finish(): { diffID: DiffID; sizeBytes: number } {
+  finish(sums?: ReadonlyMap<number, string>): { diffID: DiffID; sizeBytes: number } {
     this.#encoder.end()
     const { digest, sizeBytes } = this.#blob.commit()
     const diffID = diffIDOfTar(digest)
-    this.#layers.putToc(diffID, this.#toc.finish(sizeBytes), this.#lease)
+    this.#layers.putToc(diffID, this.#toc.finish(sizeBytes, sums), this.#lease)
     return { diffID, sizeBytes }
   }
 
   /** As the builder's LayerWriter has it. */
-  async commit(): Promise<{ diffID: DiffID }> {
-    return { diffID: this.finish().diffID }
+  async commit(sums?: ReadonlyMap<number, string>): Promise<{ diffID: DiffID }> {
+    return { diffID: this.finish(sums).diffID }
   }
 
   /** Forgets what was written. Harmless after commit. */

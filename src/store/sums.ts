@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { decodeName, encodeName } from '../base/bytes.js'
 import { sha256Hex } from '../util/hash.js'
+import { bootId } from '../util/identity.js'
 import { namesIn } from '../util/names-in.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
@@ -18,7 +19,9 @@ export interface FileStamp {
 const GRAIN_MS = 20
 /** FAT counts two seconds, ext3 and HFS+ one: whole seconds betray them. */
 const COARSE_GRAIN_MS = 2_000
-const MAGIC = 'SUM1'
+/** A Dockerfile may copy a folder in parts, and several may copy the same folder. */
+const MAX_LAYERS = 8
+const MAGIC = 'SUM2'
 const HEADER_BYTES = 16
 const ROW_DOUBLES = 5
 const SUM_BYTES = 32
@@ -31,11 +34,14 @@ const SUM_BYTES = 32
 export class SumIndex {
   readonly #known: Map<string, Row>
   readonly #seen = new Map<string, Row>()
+  #layers: NotedLayer[]
   readonly #save: (bytes: Uint8Array) => void
   #changed = false
 
   constructor(bytes: Uint8Array | undefined, save: (bytes: Uint8Array) => void) {
-    this.#known = bytes ? decodeSums(bytes) : new Map()
+    const { rows, layers } = decodeSums(bytes)
+    this.#known = rows
+    this.#layers = layers
     this.#save = save
   }
 
@@ -61,6 +67,21 @@ export class SumIndex {
   }
 
   /**
+   * DiffIDs of layers that were made of the folder, the last one first. What a crash of the machine may have left
+   * unwritten is not among them: nobody has looked at their bytes since.
+   */
+  get layers(): string[] {
+    return this.#layers.filter((l) => l.boot === bootId()).map((l) => l.diffID)
+  }
+
+  /** Remembers a layer that was made of the folder. */
+  noteLayer({ diffID }: { diffID?: string | undefined }): void {
+    if (diffID === undefined) return
+    this.#layers = [{ diffID, boot: bootId() }, ...this.#layers.filter((l) => l.diffID !== diffID)].slice(0, MAX_LAYERS)
+    this.#changed = true
+  }
+
+  /**
    * Writes the index where there is something new. Files that were not asked for stay, since another Dockerfile of the
    * same folder may want them, until they are more than those that were.
    */
@@ -68,13 +89,18 @@ export class SumIndex {
     if (!this.#changed) return
     const rest = this.#known.size - this.#seen.size
     const rows = rest > this.#seen.size + 1000 ? this.#seen : new Map([...this.#known, ...this.#seen])
-    this.#save(encodeSums(rows))
+    this.#save(encodeSums(rows, this.#layers))
     this.#changed = false
   }
 }
 
 interface Row extends FileStamp {
   hex: string
+}
+
+interface NotedLayer {
+  diffID: string
+  boot: string
 }
 
 function sameFile(a: FileStamp, b: FileStamp): boolean {
@@ -108,17 +134,20 @@ export class SumStore {
 }
 
 /*
- * header: magic, count u32, names bytes u32, zero; then per file five f64 (dev, ino, size, mtimeMs, ctimeMs), then
- * 32 bytes of sum per file, then the names, each ended by NUL. Columns: 50,000 files load in one read.
+ * header: magic, count u32, names bytes u32, layers bytes u32; then per file five f64 (dev, ino, size, mtimeMs, ctimeMs),
+ * then 32 bytes of sum per file, then the names, each ended by NUL, then the layers as JSON. Columns: 50,000 files load in
+ * one read.
  */
-function encodeSums(rows: ReadonlyMap<string, Row>): Uint8Array {
+function encodeSums(rows: ReadonlyMap<string, Row>, layers: readonly NotedLayer[]): Uint8Array {
   const n = rows.size
+  const noted = Buffer.from(JSON.stringify(layers))
   const names = encodeName([...rows.keys(), ''].join('\0'))
   const sumsAt = HEADER_BYTES + n * ROW_DOUBLES * 8
-  const out = Buffer.alloc(sumsAt + n * SUM_BYTES + names.length)
+  const out = Buffer.alloc(sumsAt + n * SUM_BYTES + names.length + noted.length)
   out.write(MAGIC, 0, 'latin1')
   out.writeUInt32LE(n, 4)
   out.writeUInt32LE(names.length, 8)
+  out.writeUInt32LE(noted.length, 12)
   const numbers = new Float64Array(n * ROW_DOUBLES)
   let i = 0
   for (const row of rows.values()) {
@@ -133,20 +162,23 @@ function encodeSums(rows: ReadonlyMap<string, Row>): Uint8Array {
   }
   out.set(new Uint8Array(numbers.buffer), HEADER_BYTES)
   out.set(names, sumsAt + n * SUM_BYTES)
+  out.set(noted, sumsAt + n * SUM_BYTES + names.length)
   return out
 }
 
 /** What is not whole counts as empty: it only costs time. */
-function decodeSums(bytes: Uint8Array): Map<string, Row> {
-  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function decodeSums(bytes: Uint8Array | undefined): { rows: Map<string, Row>; layers: NotedLayer[] } {
   const rows = new Map<string, Row>()
-  if (b.length < HEADER_BYTES || b.toString('latin1', 0, 4) !== MAGIC) return rows
+  if (!bytes) return { rows, layers: [] }
+  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (b.length < HEADER_BYTES || b.toString('latin1', 0, 4) !== MAGIC) return { rows, layers: [] }
   const n = b.readUInt32LE(4)
   const sumsAt = HEADER_BYTES + n * ROW_DOUBLES * 8
   const namesAt = sumsAt + n * SUM_BYTES
-  if (b.length !== namesAt + b.readUInt32LE(8)) return rows
+  const layersAt = namesAt + b.readUInt32LE(8)
+  if (b.length !== layersAt + b.readUInt32LE(12)) return { rows, layers: [] }
   const numbers = new Float64Array(b.buffer.slice(b.byteOffset + HEADER_BYTES, b.byteOffset + sumsAt))
-  const names = decodeName(b.subarray(namesAt)).split('\0')
+  const names = decodeName(b.subarray(namesAt, layersAt)).split('\0')
   const sums = b.toString('hex', sumsAt, namesAt)
   for (let i = 0; i < n; i++) {
     const at = i * ROW_DOUBLES
@@ -159,5 +191,5 @@ function decodeSums(bytes: Uint8Array): Map<string, Row> {
       hex: sums.slice(i * 64, i * 64 + 64),
     })
   }
-  return rows
+  return { rows, layers: JSON.parse(b.toString('utf8', layersAt)) as NotedLayer[] }
 }

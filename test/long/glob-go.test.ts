@@ -54,6 +54,7 @@ test("matchGlob() agrees with Go's filepath.Match on 100,000 pairs", (t) => {
     return
   }
   const seed = Number(process.env.TSBOX_SEED ?? Date.now() % 2 ** 31)
+  t.diagnostic(`TSBOX_SEED=${seed}`)
   const rng = random(seed)
   const pairs = Array.from({ length: 100_000 }, () => {
     const name = word(rng, ALPHABET, 6)

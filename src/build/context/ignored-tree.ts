@@ -1,5 +1,5 @@
 import type { Entry } from '../../layer/entry.js'
-import type { FileTree } from '../seams.js'
+import type { FileTree, Layer } from '../seams.js'
 import { IgnoreMatcher } from './ignore.js'
 
 /**
@@ -43,6 +43,10 @@ export class IgnoredTree implements FileTree {
 
   knownHashes(paths: readonly string[]): (string | undefined)[] {
     return this.#tree.knownHashes(paths)
+  }
+
+  stored(layer: Layer): void {
+    this.#tree.stored?.(layer)
   }
 
   /** An excluded directory still shows where something below it is not. */

@@ -93,14 +93,11 @@ export function readDirectives(text: string): Directives {
  *
  * @throws TsboxError E_DOCKERFILE without a location
  */
-export function refuseForeignSyntax(
-  { syntax }: Pick<Directives, 'syntax'>,
-  hint = 'remove the syntax line if the file is a plain Dockerfile',
-): void {
+export function refuseForeignSyntax({ syntax }: Directives): void {
   if (syntax !== undefined && !isOwnFrontend(syntax))
     throw fault(
       `frontend ${quote(syntax)} is for another language than docker/dockerfile, and frontend images are not run`,
-      hint,
+      'remove the syntax line if the file is a plain Dockerfile',
     )
 }
 

@@ -83,9 +83,9 @@ class TreeCopier {
       this.#copyDir(from, target, overwrite)
     } else this.#expectDir(target)
     for (const name of this.#tree.readdir(real)) {
-      const path = real === '' ? name : `${real}/${name}`
+      const path = below(real, name)
       const child = this.#tree.lstat(path)
-      if (child) this.copy(child, path, joinPath(relative, name), joinPath(target, name), true)
+      if (child) this.copy(child, path, below(relative, name), below(target, name), true)
     }
     if (fresh && verdict === 'descend' && this.#pending.at(-1)?.target === target) this.#pending.pop()
   }
@@ -121,4 +121,9 @@ class TreeCopier {
     const bits = mode && from.type !== 'symlink' ? mode(from.mode, from.type === 'dir') : from.mode
     return { ...from, ...(owner ?? {}), mode: bits }
   }
+}
+
+/** A name in a directory: both are clean, so that there is nothing to join by rules. */
+function below(dir: string, name: string): string {
+  return dir === '' ? name : `${dir}/${name}`
 }

@@ -1,6 +1,6 @@
-import { compareNames } from '../../base/bytes.js'
+import { sortNames } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
-import { baseName, dirName } from '../../base/path.js'
+import { dirName } from '../../base/path.js'
 import type { Entry } from '../../layer/entry.js'
 import type { FileTree } from '../seams.js'
 import { type Lookup, parentsOf, resolveInTree } from './resolve.js'
@@ -27,6 +27,8 @@ export class LayerDraft implements Lookup {
   readonly #base: Lookup
   readonly #now: number
   readonly #entries = new Map<string, Drafted>()
+  /** A directory below which nothing that was drafted hides the base: most questions are about one after the other. */
+  #open: string | undefined
 
   constructor(base: Lookup, now: number) {
     this.#base = base
@@ -36,11 +38,17 @@ export class LayerDraft implements Lookup {
   lstat(path: string): Entry | undefined {
     const own = this.#entries.get(path)
     if (own) return own.entry
-    for (const p of parentsOf(path)) {
+    return this.#isHidden(dirName(path)) ? undefined : this.#base.lstat(path)
+  }
+
+  #isHidden(dir: string): boolean {
+    if (dir === this.#open) return false
+    for (const p of dir === '' ? [] : [...parentsOf(dir), dir]) {
       const parent = this.#entries.get(p)
-      if (parent && parent.entry.type !== 'dir') return undefined
+      if (parent && parent.entry.type !== 'dir') return true
     }
-    return this.#base.lstat(path)
+    this.#open = dir
+    return false
   }
 
   /** As `resolveInTree`, over the root with what was drafted. */
@@ -62,6 +70,8 @@ export class LayerDraft implements Lookup {
 
   /** Puts an entry at its path, over whatever is there; the directory that it stands in must exist. */
   put(drafted: Drafted): void {
+    if (drafted.entry.type !== 'dir' && this.#open !== undefined && isWithin(this.#open, drafted.entry.path))
+      this.#open = undefined
     this.#entries.set(drafted.entry.path, drafted)
   }
 
@@ -84,6 +94,10 @@ export class LayerDraft implements Lookup {
   }
 }
 
+function isWithin(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(`${dir}/`)
+}
+
 function inLayerOrder(all: Map<string, Drafted>): Drafted[] {
   const children = new Map<string, string[]>()
   for (const path of all.keys()) {
@@ -97,7 +111,7 @@ function inLayerOrder(all: Map<string, Drafted>): Drafted[] {
   const visit = (dir: string) => {
     const list = children.get(dir)
     if (!list) return
-    list.sort((a, b) => compareNames(baseName(a), baseName(b)))
+    sortNames(list)
     for (const path of list) {
       out.push(all.get(path)!)
       visit(path)

@@ -8,6 +8,8 @@ export interface RunInputs {
   secret(id: string): Promise<Uint8Array | undefined>
   /** Path of an agent's socket on this machine, undefined where it was not given. */
   sshSocket(id: string): string | undefined
+  shmSizeBytes?: number | undefined
+  ulimits?: StepSpec['ulimits']
   epoch?: number | undefined
 }
 
@@ -78,6 +80,8 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
     env: [...op.env, ...op.hiddenEnv, ...secretEnv],
     layers: context.layers[0]!,
     mounts,
+    shmSizeBytes: inputs.shmSizeBytes,
+    ulimits: inputs.ulimits,
     epoch: inputs.epoch,
   }
   const result = await executor.run(spec, context.output, context.signal)
@@ -86,8 +90,7 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
 }
 
 function stepFields(op: RunOp): Omit<StepSpec, 'layers' | 'mounts'> {
-  const { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname } = op
-  return { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname }
+  return { args: op.args, env: op.env, cwd: op.cwd, user: op.user, network: op.network, extraHosts: op.extraHosts }
 }
 
 async function stepMount(m: RunMount, context: RunContext, secretEnv: string[]): Promise<StepMount | undefined> {

@@ -33,7 +33,8 @@ export async function writeLayer(
     const contentHash = hashEntries(host, drafted, hashes)
     const before = reuse ? remembered(host, contentHash) : undefined
     if (before) return { layer: before, contentHash }
-    const layer = await writer.commit()
+    const layer = await writer.commit(hashes)
+    for (const tree of treesOf(drafted)) tree.stored?.(layer)
     host.cache.put(layerKey(host, contentHash), { key: contentHash, layer, created: host.now() })
     return { layer, contentHash }
   } finally {
@@ -123,20 +124,30 @@ function groupByTree(drafted: readonly Drafted[]): Group[] {
   return groups
 }
 
+function treesOf(drafted: readonly Drafted[]): Set<FileTree> {
+  const trees = new Set<FileTree>()
+  for (const { content } of drafted) if (content && 'tree' in content) trees.add(content.tree)
+  return trees
+}
+
 function hashBytes(host: BuildHost, bytes: Uint8Array): string {
   return host.sha256().update(bytes).hex()
 }
 
+const HASH_CHARS = 1 << 16
+
 /** One hash over what the entries are, times left out. */
 function hashEntries(host: BuildHost, drafted: readonly Drafted[], contents: ReadonlyMap<number, string>): string {
   const hasher = host.sha256()
+  // A hash is told of few long texts sooner than of many short ones.
+  let text = ''
   for (let i = 0; i < drafted.length; i++) {
     const e = drafted[i]!.entry
-    hasher.update(
-      `${JSON.stringify([e.path, e.type, e.mode, e.uid, e.gid, e.link, e.major, e.minor, contents.get(i)])}\n`,
-    )
-    for (const [name, value] of e.xattrs ?? [])
-      hasher.update(`${JSON.stringify(name)}\n`).update(hashBytes(host, value))
+    text += `${JSON.stringify([e.path, e.type, e.mode, e.uid, e.gid, e.link, e.major, e.minor, contents.get(i)])}\n`
+    for (const [name, value] of e.xattrs ?? []) text += `${JSON.stringify(name)}\n${hashBytes(host, value)}`
+    if (text.length < HASH_CHARS) continue
+    hasher.update(text)
+    text = ''
   }
-  return hasher.hex()
+  return hasher.update(text).hex()
 }

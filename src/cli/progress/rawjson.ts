@@ -64,7 +64,7 @@ export class RawJsonPrinter {
 }
 
 /** @see buildkit/client/graph.go, VertexWarning; bytes are base64 */
-export function vertexWarning(event: WarningEvent): Record<string, unknown> {
+function vertexWarning(event: WarningEvent): Record<string, unknown> {
   const { file, text } = event.source
   return {
     level: 1,
@@ -81,12 +81,7 @@ function base64(text: string): string {
 }
 
 function digestOf(v: VertexTrace): string {
-  return vertexDigest(v.digest)
-}
-
-/** The digest by which BuildKit would name a vertex. */
-export function vertexDigest(digest: string): string {
-  return digest.includes(':') ? digest : `sha256:${digest}`
+  return v.digest.includes(':') ? v.digest : `sha256:${v.digest}`
 }
 
 function rfc3339(ms: number): string {

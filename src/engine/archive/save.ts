@@ -22,8 +22,6 @@ import { openImage, readImage, type StoredImage } from '../images/stored-image.j
 export interface Wanted {
   image: StoredImage
   names: Reference[]
-  /** Of its descriptor in the index. */
-  annotations?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -138,17 +136,16 @@ export function blobsOf(wanted: readonly Wanted[]): Descriptor[] {
 }
 
 function indexOf(wanted: readonly Wanted[]): ImageIndex {
-  const manifests = wanted.flatMap(({ image, names, annotations = {} }) => {
+  const manifests = wanted.flatMap(({ image, names }) => {
     const { digest, size, mediaType } = image.record.manifest
     const { architecture, os, variant } = image.config
     const platform = variant === undefined ? { architecture, os } : { architecture, os, variant }
-    const own = Object.keys(annotations).length ? { annotations: { ...annotations } } : {}
-    const descriptor = { mediaType, digest, size, ...own, platform }
+    const descriptor = { mediaType, digest, size, platform }
     if (names.length === 0) return [descriptor]
     // The full name in both: containerd and docker read the one, podman and skopeo the other.
     return names.map((n) => ({
       ...descriptor,
-      annotations: { ...annotations, [CONTAINERD_NAME]: n.toString(), [REF_NAME]: n.toString() },
+      annotations: { [CONTAINERD_NAME]: n.toString(), [REF_NAME]: n.toString() },
     }))
   })
   return { schemaVersion: 2, mediaType: MEDIA.index, manifests }

@@ -12,6 +12,7 @@ import { parseReference } from '../../oci/reference.js'
 import { readChunks } from '../../util/read-chunks.js'
 import type { BuildRequest } from '../api.js'
 import { DirTree } from '../context/dir-tree.js'
+import { StoredContents } from '../context/stored-contents.js'
 import { type Unpacked, unpackContext } from '../context/unpacked.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
@@ -176,7 +177,7 @@ export class Contexts {
     const { store, lease } = this.#deps.shop
     const sums = store.sums.open(dir, lease)
     this.#saves.push(() => sums.save())
-    return new DirTree(dir, patterns, sums)
+    return new DirTree(dir, patterns, sums, new StoredContents(store, lease, sums.layers))
   }
 }
 

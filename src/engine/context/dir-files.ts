@@ -81,7 +81,8 @@ export function namesIn(root: string, path: string): string[] {
 }
 
 /**
- * Reads a file that was scanned before, in pieces that are only valid until the next one is asked for.
+ * Reads a file that was scanned before, in pieces that are only valid until the next one is asked for: each fills the
+ * buffer but for the last.
  *
  * @throws TsboxError E_FILE_CHANGED when it is not as it was scanned, E_CONTEXT_UNREADABLE
  */
@@ -93,10 +94,14 @@ export function* readScanned(root: string, file: ScannedFile, buffer: Uint8Array
     if (!sameStamp(stampOf(now), file.stamp)) throw changed(path)
     let left = file.stamp.size
     while (left > 0) {
-      const n = readSync(fd, buffer, 0, Math.min(left, buffer.length), null)
-      if (n === 0) throw changed(path)
-      yield buffer.subarray(0, n)
-      left -= n
+      const piece = Math.min(left, buffer.length)
+      for (let at = 0; at < piece; ) {
+        const n = readSync(fd, buffer, at, piece - at, null)
+        if (n === 0) throw changed(path)
+        at += n
+      }
+      yield buffer.subarray(0, piece)
+      left -= piece
     }
   } finally {
     closeSync(fd)

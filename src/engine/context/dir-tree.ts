@@ -1,14 +1,17 @@
 import { createReadStream } from 'node:fs'
-import { compareNames } from '../../base/bytes.js'
+import { sortNames } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
 import { dirName } from '../../base/path.js'
 import { IgnoreMatcher } from '../../build/context/ignore.js'
-import type { FileTree } from '../../build/seams.js'
+import type { FileTree, Layer } from '../../build/seams.js'
 import type { Entry } from '../../layer/entry.js'
 import type { SumIndex } from '../../store/sums.js'
-import { contentSha256 } from '../../util/hash.js'
+import { contentSha256, contentSha256Hex } from '../../util/hash.js'
 import { Turn } from '../../util/turn.js'
 import { diskPath, namesIn, readScanned, type ScannedFile, scanFile } from './dir-files.js'
+import type { StoredContents } from './stored-contents.js'
+
+const NOTHING = new Uint8Array(0)
 
 /**
  * A folder as a build context: what `.dockerignore` leaves of it. Looks at each file once, and only where asked.
@@ -18,10 +21,15 @@ export class DirTree implements FileTree {
   readonly #ignore: IgnoreMatcher | undefined
   readonly #sums: SumIndex
   readonly #seen = new Map<string, ScannedFile | undefined>()
+  readonly #layers: StoredContents
+  /** Calls of readFiles under way: steps run side by side. */
+  #reading = 0
   readonly #buffer = new Uint8Array(1 << 20)
 
-  constructor(root: string, patterns: readonly string[], sums: SumIndex) {
+  /** @param layers made of the folder before: what they hold is not read again */
+  constructor(root: string, patterns: readonly string[], sums: SumIndex, layers: StoredContents) {
     this.#root = root
+    this.#layers = layers
     this.#ignore = patterns.length ? new IgnoreMatcher(patterns) : undefined
     this.#sums = sums
   }
@@ -32,9 +40,8 @@ export class DirTree implements FileTree {
 
   readdir(path: string): readonly string[] {
     if (this.lstat(path)?.type !== 'dir') return []
-    return namesIn(this.#root, path)
-      .filter((name) => this.lstat(path === '' ? name : `${path}/${name}`) !== undefined)
-      .sort(compareNames)
+    const names = namesIn(this.#root, path)
+    return sortNames(names.filter((name) => this.lstat(path === '' ? name : `${path}/${name}`) !== undefined))
   }
 
   async readFile(path: string): Promise<Uint8Array> {
@@ -56,22 +63,48 @@ export class DirTree implements FileTree {
   ): Promise<string[]> {
     const hashes: string[] = []
     const turn = new Turn()
-    for (const [i, path] of paths.entries()) {
-      const file = this.#file(path)
-      const hash = contentSha256()
-      const readMs = Date.now()
-      onFile(i)
-      for (const chunk of readScanned(this.#root, file, this.#buffer)) {
-        hash.update(chunk)
-        onData(chunk)
+    this.#reading++
+    try {
+      for (const [i, path] of paths.entries()) {
+        const file = this.#file(path)
+        onFile(i)
+        const known = this.#sums.lookup(path, file.stamp)
+        const earlier = known === undefined ? undefined : this.#layers.read(known, file.stamp.size)
+        if (known !== undefined && earlier) {
+          for (const chunk of earlier) {
+            onData(chunk)
+            if (turn.over) await turn.rest()
+          }
+          hashes.push(known)
+        } else hashes.push(await this.#readNew(path, file, onData, turn))
         if (turn.over) await turn.rest()
       }
-      const hex = hash.hex()
-      this.#sums.remember(path, file.stamp, hex, readMs)
-      hashes.push(hex)
-      if (turn.over) await turn.rest()
+    } finally {
+      this.#reading--
+      if (this.#reading === 0) this.#layers.close()
     }
     return hashes
+  }
+
+  /** Reads a file from the folder. @returns hex SHA-256 of the content, which is remembered */
+  async #readNew(path: string, file: ScannedFile, onData: (chunk: Uint8Array) => void, turn: Turn): Promise<string> {
+    const readMs = Date.now()
+    const { size } = file.stamp
+    const hash = size > this.#buffer.length ? contentSha256() : undefined
+    let hex: string | undefined
+    for (const chunk of readScanned(this.#root, file, this.#buffer)) {
+      if (hash) hash.update(chunk)
+      else hex = contentSha256Hex(chunk)
+      onData(chunk)
+      if (turn.over) await turn.rest()
+    }
+    hex ??= hash ? hash.hex() : contentSha256Hex(NOTHING)
+    this.#sums.remember(path, file.stamp, hex, readMs)
+    return hex
+  }
+
+  stored(layer: Layer): void {
+    this.#sums.noteLayer(layer)
   }
 
   knownHashes(paths: readonly string[]): (string | undefined)[] {

@@ -3,18 +3,15 @@ import { TsboxError } from '../../base/error.js'
 import type { Layer } from '../../build/seams.js'
 import { decodeToc, encodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
 import type { IdMode } from '../../rootless/plan.js'
-import type { LayerOrigin } from './origin.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Tables of contents of layers, from wherever they come cheapest. */
 export class TocSource {
   readonly #shop: Workshop
   readonly #tocs = new Map<string, Promise<Toc>>()
-  readonly #origin: () => LayerOrigin | undefined
 
-  constructor(shop: Workshop, origin: () => LayerOrigin | undefined) {
+  constructor(shop: Workshop) {
     this.#shop = shop
-    this.#origin = origin
   }
 
   /** @throws TsboxError E_LAYER_MISSING */
@@ -28,8 +25,6 @@ export class TocSource {
     if (diffID) {
       const toc = await store.layers.ensureToc(diffID, lease)
       if (toc) return toc
-      const elsewhere = store.hasLayer(diffID) ? undefined : await this.#origin()?.toc(diffID)
-      if (elsewhere) return elsewhere
     }
     const snapshot = await anySnapshot(this.#shop, layer)
     if (!snapshot) throw missing(layer)
@@ -84,12 +79,23 @@ export interface SnapshotPlace {
 
 /** A snapshot of the layer that can be trusted now, of this process's id mode if there is one. */
 export async function anySnapshot(shop: Workshop, layer: Layer): Promise<SnapshotPlace | undefined> {
+  if (!mayHaveSnapshot(shop, layer)) return undefined
   const own = await shop.mode()
   for (const mode of [own, own === 'subid' ? 'single' : 'subid'] as const) {
     const dir = snapshotIn(shop, layer, mode)
     if (dir !== undefined) return { dir, mode }
   }
   return undefined
+}
+
+/**
+ * False where the layer was never unpacked. Asked first, because to know this process's id mode may mean to start the
+ * helper, which a build that only copies has no other need of.
+ */
+export function mayHaveSnapshot({ store }: Workshop, layer: Layer): boolean {
+  const { diffID, snapshot } = layer
+  if (snapshot !== undefined) return true
+  return diffID !== undefined && (['subid', 'single'] as const).some((m) => store.snapshots.byDiffID(m, diffID))
 }
 
 function snapshotIn({ store }: Workshop, layer: Layer, mode: IdMode): string | undefined {
