@@ -18,6 +18,10 @@ const long = args.includes('--long') && args.splice(args.indexOf('--long'), 1).l
 const files = filesBelow(join(root, 'test'), '.test.ts')
   .map((f) => relative(root, f))
   .filter((f) => f.startsWith('test/long/') === long && (!only || f.includes(only)))
+if (files.length === 0) {
+  console.error(`no ${long ? 'long ' : ''}test file has "${only}" in its path`)
+  process.exit(2)
+}
 const outdir = join(root, process.env.TSBOX_TEST_OUT ?? 'dist-test')
 rmSync(outdir, { recursive: true, force: true })
 await esbuild.build({

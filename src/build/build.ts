@@ -1,6 +1,7 @@
 import type { Platform } from '../oci/platform.js'
 import { BuildChecks } from './build-checks.js'
 import { parseDockerfile } from './dockerfile/parse.js'
+import type { CacheEntries } from './export/cache-entries.js'
 import { type ExportedImage, exportImage } from './export/image.js'
 import { planBuild } from './graph/plan.js'
 import type { PlanOptions } from './graph/plan-options.js'
@@ -25,8 +26,12 @@ export interface BuildJob {
   signal: AbortSignal
   /** Names for the last line of progress. */
   tags: readonly string[]
-  /** Told when the steps have ended, also by a failure and before anything is exported. Must not throw. */
+  /** Told when the steps have ended, also by a failure and before anything is exported. What it throws fails the build. */
   onSolved?: ((build: { target: Vertex; solver: Solver }) => Promise<void>) | undefined
+  /** Whether the image says itself how its layers were made, so that it can serve as a cache. */
+  inlineCache?: boolean | undefined
+  /** Gets what can be known elsewhere of the finished build. */
+  exportCache?: ((entries: CacheEntries) => Promise<void>) | undefined
 }
 
 /**
@@ -40,7 +45,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
     `[internal] load build definition from ${job.file.split('/').pop()}`,
     async (status, id) => {
       status(`transferring dockerfile: ${job.text.length}B`)
-      const parsed = parseDockerfile(job.text, { file: job.file })
+      const parsed = parseDockerfile(job.text, { file: job.file, syntax: job.plan.buildArgs.BUILDKIT_SYNTAX })
       return [parsed, new BuildChecks(parsed, job, host, id)] as const
     },
   )
@@ -55,10 +60,20 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   job.signal.throwIfAborted()
   const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
   const solved = await solver.solve(plan.target).finally(() => job.onSolved?.({ target: plan.target, solver }))
-  return internal.run('exporting to image', async (status) => {
-    const image = await exportImage(host, sink, plan, solver, solved, job)
+  const wanted = job.inlineCache || job.exportCache
+  // Loaded only here: most builds keep their cache to themselves.
+  const caching = wanted ? await import('./export/cache-entries.js') : undefined
+  const entries = await caching?.cacheEntries(host, solver, plan.target, job.epoch)
+  const inline = job.inlineCache && entries ? caching?.inlineFields(entries.records, solved.layers) : undefined
+  const image = await internal.run('exporting to image', async (status) => {
+    const image = await exportImage(host, sink, plan, solver, solved, { ...job, inline })
     status(`writing image ${image.config.digest}`)
     for (const tag of job.tags) status(`naming to ${tag}`)
     return image
   })
+  if (entries && job.exportCache) {
+    if (image.date) entries.records.push({ ...image.date, own: true })
+    await job.exportCache(entries)
+  }
+  return image
 }

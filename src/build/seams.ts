@@ -93,6 +93,10 @@ export interface CacheRecord {
   layer?: Layer | undefined
   /** Seconds since 1970, when the step was executed. */
   created: number
+  /** How progress named the step: for lists of what is cached. */
+  title?: string | undefined
+  /** The cache that it was imported from. */
+  origin?: string | undefined
 }
 
 /** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */
@@ -150,6 +154,8 @@ export interface StepSpec {
   extraHosts: readonly { name: string; address: string }[]
   shmSizeBytes?: number | undefined
   ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
+  /** Default: one that says that this is a build. */
+  hostname?: string | undefined
   /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
   epoch?: number | undefined
 }

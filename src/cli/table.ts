@@ -42,6 +42,13 @@ const prune: Entry = {
   summary: 'Remove unused images, stopped containers and the build cache',
   load: () => import('./commands/prune.js'),
 }
+const cache: Readonly<Record<string, Entry>> = {
+  du: {
+    summary: 'Show what the build cache holds and how large it is',
+    load: () => import('./commands/builder-du.js'),
+  },
+  prune: { summary: 'Remove build cache', load: () => import('./commands/builder-prune.js') },
+}
 const volumes: Readonly<Record<string, Entry>> = {
   ls: { summary: 'List volumes', load: () => import('./commands/volume-ls.js') },
   rm: {
@@ -99,8 +106,8 @@ export const groups: Readonly<Record<string, Group>> = {
       remove: { ...volumes.rm!, hidden: true },
     },
   },
-  builder: { summary: 'Manage builds', commands: { build: commands.build! } },
-  buildx: { summary: 'Manage builds', commands: { build: commands.build! }, hidden: true },
+  builder: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache } },
+  buildx: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache }, hidden: true },
   system: { summary: 'Manage tsbox', commands: { prune } },
   dockerfile: { summary: 'Tools for Dockerfiles', commands: { ops }, hidden: true },
 }

@@ -8,7 +8,9 @@ import type { Outline } from '../build/dockerfile/checks/outline.js'
 import type { LintWarning } from '../build/dockerfile/checks/reporter.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.js'
+import type { Descriptor } from '../oci/manifest.js'
 import type { DoctorFact } from '../rootless/doctor-fact.js'
+import type { RlimitName } from '../rootless/plan.js'
 
 export type { DoctorFact }
 
@@ -27,6 +29,7 @@ export interface Engine {
   images: ImageEngine
   containers: ContainerEngine
   volumes: VolumeEngine
+  builder: BuilderEngine
   system: SystemEngine
   doctor(): Promise<DoctorReport>
   /** Ends helpers and leases. Idempotent. */
@@ -47,6 +50,11 @@ export interface BuildRequest {
   labels: Readonly<Record<string, string>>
   target?: string | undefined
   noCache: boolean
+  /** Names or numbers of stages whose steps are executed anew. */
+  noCacheStages?: readonly string[] | undefined
+  /** Caches of other builds; what can't be read is warned of and left out. */
+  cacheFrom?: readonly CacheFrom[] | undefined
+  cacheTo?: readonly CacheTo[] | undefined
   /** Steps that may execute at once. */
   jobs?: number | undefined
   backend: 'auto' | 'namespace' | 'wasi'
@@ -59,6 +67,10 @@ export interface BuildRequest {
   platform?: string | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
+  /** Bytes of the steps' /dev/shm; default docker's 64 MiB. */
+  shmSizeBytes?: number | undefined
+  /** Limits of the steps' processes. */
+  ulimits?: readonly Ulimit[] | undefined
   /** Say of each step why it ran: `explanation` events. */
   explain?: boolean | undefined
   /** SOURCE_DATE_EPOCH, where none is given, is the time of the context's commit, else that of its newest file. */
@@ -72,6 +84,42 @@ export interface BuildRequest {
   signal: AbortSignal
 }
 
+/** A resource limit; `Infinity` for none. @see getrlimit(2) */
+export interface Ulimit {
+  name: RlimitName
+  soft: number
+  hard: number
+}
+
+/**
+ * One `--cache-from`. `local`: an OCI layout (a folder, or an archive of one) with a cache, or with an image that has an
+ * inline one; without `tag` and `digest`, `latest`, else the only one. `image`: an image of the store.
+ */
+export type CacheFrom =
+  | { type: 'local'; src: string; tag?: string | undefined; digest?: string | undefined }
+  | { type: 'image'; reference: string }
+
+/** One `--cache-to`. */
+export type CacheTo =
+  /** In the configuration of the image. */
+  | { type: 'inline' }
+  | {
+      type: 'local'
+      /** Folder, absolute. */
+      dest: string
+      tag: string
+      /** `min`: the layers of the result; `max`: those of every step. */
+      mode: 'min' | 'max'
+      compression: 'uncompressed' | 'gzip' | 'zstd'
+      level?: number | undefined
+      /** Cache mounts: all that the build's steps have, none, or those with these ids. */
+      mounts: boolean | readonly string[]
+      /** A cache mount whose tar is larger is left out. */
+      mountsLimitBytes: number
+      /** Whether a failure is a warning. */
+      ignoreError: boolean
+    }
+
 /** One `--output`. `image`, and `docker` without `dest`, is the store. */
 export interface BuildOutput {
   type: 'image' | 'docker' | 'oci' | 'local' | 'tar' | 'cacheonly'
@@ -81,13 +129,41 @@ export interface BuildOutput {
   tar: boolean
   /** Names of the image where the request has no tags. */
   names: readonly string[]
+  /**
+   * How layers are packed: those of the build, and with `force` the base's too. Default: the build's are plain tars, the
+   * base's as they came. `level` is 0 to 9 for gzip, 1 to 22 for zstd.
+   */
+  compression?: { kind: 'uncompressed' | 'gzip' | 'zstd'; level?: number | undefined; force: boolean } | undefined
+  /** Clamps the times of the base's layers to SOURCE_DATE_EPOCH too, which must be set. */
+  rewriteTimestamp?: boolean | undefined
+  /** Media types of documents and layers; default `oci`. */
+  mediaTypes?: 'oci' | 'docker' | undefined
+  annotations?: readonly ImageAnnotation[] | undefined
+  /** `image`: the layers are unpacked too, so that the first container starts at once. */
+  unpack?: boolean | undefined
+  /** `image`: false keeps it out of the list of images. */
+  store?: boolean | undefined
+}
+
+/** An annotation of an image's manifest, or of the descriptor by which an OCI layout lists it. */
+export interface ImageAnnotation {
+  on: 'manifest' | 'manifest-descriptor'
+  /** Only images for this platform get it; undefined: all. */
+  platform?: string | undefined
+  key: string
+  value: string
 }
 
 export interface BuildOutcome {
   /** Digest of the config (docker's image id), `sha256:…`. */
   imageID: string
   manifestDigest: string
+  /** When the image was made, RFC 3339. */
+  created?: string | undefined
+  /** Names in the store. */
   tags: string[]
+  /** What was made of the image, of the first output that has one; absent where none has. */
+  image?: { descriptor: Descriptor; names: string[] } | undefined
 }
 
 /** The steps of a build that has ended. */
@@ -219,6 +295,8 @@ export interface RunRequest {
   user?: string | undefined
   network: 'host' | 'none'
   hostname?: string | undefined
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly Ulimit[] | undefined
   userns: 'auto' | 'subid' | 'single'
   signal: AbortSignal
 }
@@ -313,6 +391,50 @@ export interface VolumeEngine {
 export interface SystemEngine {
   /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
   prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
+}
+
+/** A piece of the build cache. */
+export interface CacheUsage {
+  id: string
+  type: 'regular' | 'exec.cachemount' | 'source.local' | 'internal'
+  sizeBytes: number
+  description: string
+  /** Milliseconds since 1970. */
+  createdMs: number
+  usedMs: number
+  mutable: boolean
+  inUse: boolean
+  /** An image or a container has the same files. */
+  shared: boolean
+}
+
+/** Which pieces of the build cache are meant: all conditions must hold. */
+export interface CacheFilter {
+  /** What was not used for that long. */
+  untilMs?: number | undefined
+  /** Each must find something in the piece. */
+  id: readonly RegExp[]
+  description: readonly RegExp[]
+  type: readonly string[]
+  flags: readonly { name: 'inUse' | 'mutable' | 'shared'; value: boolean }[]
+}
+
+export interface BuilderEngine {
+  /** The most lately used first. */
+  usage(filter: CacheFilter): Promise<CacheUsage[]>
+  /**
+   * Removes pieces of the build cache, the longest unused first; limits in bytes. What a running build has stays.
+   *
+   * @returns what went, and the bytes that the disk has more
+   */
+  prune(request: {
+    /** Also what images share, and what only leads to results. */
+    all: boolean
+    filter: CacheFilter
+    reservedBytes?: number | undefined
+    maxUsedBytes?: number | undefined
+    minFreeBytes?: number | undefined
+  }): Promise<{ pruned: CacheUsage[]; reclaimedBytes: number }>
 }
 
 export interface DoctorReport {

@@ -6,6 +6,7 @@ import { Store } from '../store/store.js'
 import { storeRoot } from '../util/store-root.js'
 import { AgentProvider } from './agent-provider.js'
 import type {
+  BuilderEngine,
   BuildOutcome,
   BuildRequest,
   ContainerEngine,
@@ -143,6 +144,14 @@ class NodeEngine implements Engine {
         const { NodeSystem } = await import('./system/node-system.js')
         return new NodeSystem(this.#imageDeps()).prune(options)
       },
+    }
+  }
+
+  get builder(): BuilderEngine {
+    const open = async () => new (await import('./builder/node-builder.js')).NodeBuilder(this.#imageDeps())
+    return {
+      usage: async (filter) => (await open()).usage(filter),
+      prune: async (request) => (await open()).prune(request),
     }
   }
 

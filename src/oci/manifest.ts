@@ -1,6 +1,6 @@
 import { TsboxError } from '../base/error.js'
 import { isDigest } from './digest.js'
-import { isIndexType, isManifestType, MEDIA } from './media-type.js'
+import { isIndexType, isManifestType, MEDIA, mediaTypeAs } from './media-type.js'
 
 /** Points to content. @see OCI image-spec 1.1, descriptor.md */
 export interface Descriptor {
@@ -107,10 +107,23 @@ function invalid(state: string): TsboxError {
 }
 
 /**
- * The manifest that tsbox writes for an image: OCI, two-space free JSON, fields in the specification's order, so that
- * equal images have equal digests.
+ * The manifest that tsbox writes for an image: two-space free JSON, fields in the specification's order, so that equal
+ * images have equal digests.
+ *
+ * @param more annotations, in the order of their names; `family` chooses the manifest's own media type
  */
-export function encodeManifest(config: Descriptor, layers: readonly Descriptor[]): Uint8Array {
-  const manifest: ImageManifest = { schemaVersion: 2, mediaType: MEDIA.manifest, config, layers: [...layers] }
+export function encodeManifest(
+  config: Descriptor,
+  layers: readonly Descriptor[],
+  { annotations = {}, family = 'oci' }: { annotations?: Record<string, string>; family?: 'oci' | 'docker' } = {},
+): Uint8Array {
+  const mediaType = mediaTypeAs(family, MEDIA.manifest)
+  const manifest: ImageManifest = { schemaVersion: 2, mediaType, config, layers: [...layers] }
+  if (Object.keys(annotations).length) manifest.annotations = sortedByName(annotations)
   return new TextEncoder().encode(JSON.stringify(manifest))
+}
+
+/** Fields by name, as Go writes a map. */
+export function sortedByName<T>(map: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }

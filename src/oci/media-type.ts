@@ -41,6 +41,26 @@ export function isLayerType(mediaType: string): boolean {
   )
 }
 
+/** How a layer of that media type is packed, by its suffix. */
+export function packingOf(mediaType: string): 'none' | 'gzip' | 'zstd' {
+  return /[+.]gzip$/.test(mediaType) ? 'gzip' : /[+.]zstd$/.test(mediaType) ? 'zstd' : 'none'
+}
+
+const TO_DOCKER: ReadonlyMap<string, string> = new Map([
+  [MEDIA.index, MEDIA.dockerIndex],
+  [MEDIA.manifest, MEDIA.dockerManifest],
+  [MEDIA.config, MEDIA.dockerConfig],
+  [MEDIA.layer, MEDIA.dockerLayer],
+  [MEDIA.layerGzip, MEDIA.dockerLayerGzip],
+  [MEDIA.layerZstd, MEDIA.dockerLayerZstd],
+])
+const TO_OCI: ReadonlyMap<string, string> = new Map([...TO_DOCKER].map(([oci, docker]) => [docker, oci]))
+
+/** The same kind of document or layer under OCI's or docker's name; types that only one of them has stay as they are. */
+export function mediaTypeAs(family: 'oci' | 'docker', mediaType: string): string {
+  return (family === 'docker' ? TO_DOCKER : TO_OCI).get(mediaType) ?? mediaType
+}
+
 /** OCI's media type of a layer that is packed so. @throws nothing: bzip2 and xz have no type and count as plain */
 export function layerTypeOf(compression: Compression): string {
   return compression === 'gzip' ? MEDIA.layerGzip : compression === 'zstd' ? MEDIA.layerZstd : MEDIA.layer

@@ -28,9 +28,6 @@ export interface ContainerSpec {
   read?: readonly string[] | undefined
 }
 
-/** Docker's default capabilities, by number. @see capabilities(7), moby oci/caps/defaults.go */
-export const DEFAULT_CAPABILITIES: readonly number[] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31]
-
 /** @see moby oci/defaults.go */
 const MASKED = [
   '/proc/acpi',

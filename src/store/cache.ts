@@ -17,6 +17,10 @@ export interface StoredCacheRecord {
   layer?: LayerRef | undefined
   /** Seconds since 1970. */
   created: number
+  /** The step, as progress named it. */
+  title?: string | undefined
+  /** The cache that the record was imported from. */
+  origin?: string | undefined
   /** Of a file that was fetched: what its server is asked with the next time. */
   validators?: CacheValidators | undefined
 }

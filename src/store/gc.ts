@@ -7,6 +7,7 @@ import { isConfigType } from '../oci/media-type.js'
 import { claimNow } from '../util/claim.js'
 import { namesIn } from '../util/names-in.js'
 import type { LayerRef } from './cache.js'
+import { PACKED } from './layers.js'
 import { deadTemps, GC_CLAIM, type Lease, liveLeases, livePins, removeEmptyDirs, sweepDeadLeases } from './lease.js'
 import type { Store } from './store.js'
 import { emptyTrash, type RemoveTrees } from './trash.js'
@@ -15,6 +16,8 @@ import { emptyTrash, type RemoveTrees } from './trash.js'
 export interface GcOptions {
   /** Build-cache records, cache mounts nobody uses, file checksums, what builds are compared with. */
   dropCache: boolean
+  /** Names of cache mounts that go if nobody uses them. */
+  dropMounts?: ReadonlySet<string> | undefined
   removeTrees?: RemoveTrees | undefined
 }
 
@@ -63,15 +66,18 @@ function sweep(store: Store, options: GcOptions, trashName: () => string, result
     for (const { id, sizeBytes } of store.cache.list()) if (store.cache.remove(id)) result.reclaimedBytes += sizeBytes
     store.mounts.retireIdle(trashName)
     result.reclaimedBytes += store.sums.clear() + store.builds.clear()
+    sweepFiles(store, ['diffids', PACKED], () => false, result)
   }
+  if (options.dropMounts?.size) store.mounts.retireIdle(trashName, options.dropMounts)
   const live = new Marker(store).run()
   for (const { mode, id } of store.snapshots.list())
     if (!live.snapshots.has(`${mode}/${id}`)) store.snapshots.retire(mode, id, trashName())
   sweepFiles(store, ['blobs', 'sha256'], (hex) => live.blobs.has(hex), result)
   sweepFiles(store, ['tocs'], (hex) => live.layers.has(hex), result)
   sweepFiles(store, ['diffids', 'blob'], (file) => live.layers.has(file.replace(/\.json$/, '')), result)
+  sweepFiles(store, ['diffids', PACKED], (file) => live.layers.has(file.replace(/\.json$/, '')), result)
   for (const mode of namesIn(store.place.path('diffids')))
-    if (mode !== 'blob') sweepFiles(store, ['diffids', mode], (hex) => live.layers.has(hex), result)
+    if (mode !== 'blob' && mode !== PACKED) sweepFiles(store, ['diffids', mode], (hex) => live.layers.has(hex), result)
   for (const { id, record } of store.cache.list())
     if (!record || (record.layer && !live.hasLayer(record.layer))) store.cache.remove(id)
 }
@@ -148,6 +154,8 @@ class Marker {
     this.blobs.add(hex)
     const blob = this.#store.layers.blob(layer.diffID)
     if (blob) this.blobs.add(digestHex(blob.digest))
+    for (const packed of Object.values(this.#store.layers.allPacked(layer.diffID)))
+      this.blobs.add(digestHex(packed.digest))
   }
 
   /** A manifest, its config and layers; an index and its manifests. What is damaged holds on to nothing. */

@@ -10,6 +10,9 @@ import type { BlobStore, BlobWriter } from './blobs.js'
 import type { Lease } from './lease.js'
 import type { Place } from './place.js'
 
+/** Folder of the records of packed forms, beside those of id modes. */
+export const PACKED = 'packed'
+
 /** The blob that a layer is in. */
 export interface LayerBlob {
   digest: string
@@ -102,6 +105,29 @@ export class LayerStore {
     if (blob.digest === diffID) return
     lease.hold('layer', diffID)
     this.#place.write(this.blobRecordPath(diffID), JSON.stringify(blob), lease.tempPath('layer'))
+  }
+
+  packedRecordPath(diffID: string): string {
+    return this.#place.path('diffids', PACKED, `${digestHex(diffID)}.json`)
+  }
+
+  /** The layer as it was packed for an export, by whatever `form` says of how. */
+  packed(diffID: string, form: string): LayerBlob | undefined {
+    return this.allPacked(diffID)[form]
+  }
+
+  /** All packed forms that are still there. */
+  allPacked(diffID: string): Record<string, LayerBlob> {
+    const known = this.#place.readJson<Record<string, LayerBlob>>(this.packedRecordPath(diffID)) ?? {}
+    return Object.fromEntries(Object.entries(known).filter(([, b]) => this.#blobs.has(b.digest, b.sizeBytes)))
+  }
+
+  /** Remembers a packed form, which lives as long as the layer does or until the build cache is emptied. */
+  setPacked(diffID: string, form: string, blob: LayerBlob, lease: Lease): void {
+    lease.hold('layer', diffID)
+    // Two processes may write at once: what the loser packed is packed again when it is wanted.
+    const all = { ...this.allPacked(diffID), [form]: blob }
+    this.#place.write(this.packedRecordPath(diffID), JSON.stringify(all), lease.tempPath('layer'))
   }
 
   /** Begins a layer that is written as a tar. */

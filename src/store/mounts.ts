@@ -1,4 +1,5 @@
-import { lstatSync, symlinkSync } from 'node:fs'
+import { lstatSync, statSync, symlinkSync, utimesSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { withDir } from '../util/atomic.js'
 import { type Claim, liveClaim, tryClaim } from '../util/claim.js'
 import { sha256Hex } from '../util/hash.js'
@@ -6,6 +7,8 @@ import { formatIdentity, isAlive, parseIdentity, selfIdentity } from '../util/id
 import { namesIn } from '../util/names-in.js'
 import { randomId } from '../util/random.js'
 import { unlinkIfThere } from '../util/unlink.js'
+import type { LayerRef } from './cache.js'
+import type { Lease } from './lease.js'
 import type { Place } from './place.js'
 import type { SnapshotMode } from './snapshots.js'
 
@@ -30,7 +33,34 @@ export interface CacheMountRequest {
   signal?: AbortSignal | undefined
 }
 
+/** What a mount is, as the Dockerfile asked for it. */
+export interface MountAbout {
+  id: string
+  mode: number
+  uid: number
+  gid: number
+  /** What it was filled with at first. */
+  seed?: { path: string; layers: readonly LayerRef[] } | undefined
+}
+
+/** A cache mount of the store. */
+export interface StoredMount {
+  /** Of its folder in `mounts/`. */
+  name: string
+  idMode: string
+  /** Its folder; what is mounted is `data/fs` in it. */
+  dir: string
+  /** Undefined for one that was made before this was written down. */
+  about: MountAbout | undefined
+  /** Milliseconds since 1970, when a step last had it. */
+  usedMs: number
+  /** Milliseconds since 1970. */
+  createdMs: number
+  inUse: boolean
+}
+
 const POLL_MS = 25
+const ABOUT = 'about.json'
 
 /**
  * Cache mounts: `mounts/<mode>-<hash>/` with `data`, a claim `lock` and `users/`. Shared users register in `users/`, a
@@ -53,9 +83,49 @@ export class MountStore {
     return mountAt(dir, release)
   }
 
-  /** Moves every mount that nobody uses to a name that `trash` makes, to be deleted. */
-  retireIdle(trash: () => string): void {
+  /** Writes down what a mount in use is, and that it is used now. */
+  note(mount: CacheMount, about: MountAbout, lease: Lease, nowMs: number): void {
+    const path = `${dirname(mount.dir)}/${ABOUT}`
+    if (!lstatSync(path, { throwIfNoEntry: false }))
+      this.#place.write(path, JSON.stringify(about), lease.tempPath('mount'))
+    else utimesSync(path, nowMs / 1000, nowMs / 1000)
+  }
+
+  /** All mounts, by name. */
+  list(): StoredMount[] {
+    return namesIn(this.#place.path('mounts')).flatMap((name) => {
+      const dir = this.#place.path('mounts', name)
+      const data = statSync(`${dir}/data`, { throwIfNoEntry: false })
+      if (!data) return []
+      const about = statSync(`${dir}/${ABOUT}`, { throwIfNoEntry: false })
+      return {
+        name,
+        dir,
+        idMode: name.split('-')[0]!,
+        about: this.#place.readJson<MountAbout>(`${dir}/${ABOUT}`),
+        usedMs: about?.mtimeMs ?? data.mtimeMs,
+        createdMs: data.birthtimeMs || data.ctimeMs,
+        inUse: liveClaim(`${dir}/lock`) !== undefined || liveUsers(dir) > 0,
+      }
+    })
+  }
+
+  /** Keeps a mount as it is for a reader; undefined where a step has it for itself. Release it. */
+  tryShare({ dir }: StoredMount): CacheMount | undefined {
+    const user = register(dir)
+    if (liveClaim(`${dir}/lock`) === undefined && user.registered()) return mountAt(dir, user.release)
+    user.release()
+    return undefined
+  }
+
+  /**
+   * Moves every mount that nobody uses to a name that `trash` makes, to be deleted.
+   *
+   * @param wanted names of the mounts that it is about; undefined: all
+   */
+  retireIdle(trash: () => string, wanted?: ReadonlySet<string>): void {
     for (const name of namesIn(this.#place.path('mounts'))) {
+      if (wanted && !wanted.has(name)) continue
       const dir = this.#place.path('mounts', name)
       const claim = claimIn(dir)
       if (!claim) continue

@@ -1,6 +1,13 @@
 import { main } from '../../src/cli/main.js'
 import type { Shell } from '../../src/cli/shell.js'
-import type { BuildRequest, Engine, ImageInspect, ImageSummary, RunRequest } from '../../src/engine/api.js'
+import type {
+  BuildOutcome,
+  BuildRequest,
+  Engine,
+  ImageInspect,
+  ImageSummary,
+  RunRequest,
+} from '../../src/engine/api.js'
 
 /** What the engine was asked, by method. */
 export type Calls = { method: string; args: unknown[] }[]
@@ -21,14 +28,8 @@ export interface Answers {
   doctor?: Awaited<ReturnType<Engine['doctor']>>
   dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
-  build?: (
-    request: BuildRequest,
-    progress: Parameters<Engine['build']>[1],
-  ) => Promise<{
-    imageID: string
-    manifestDigest: string
-    tags: string[]
-  }>
+  usage?: Awaited<ReturnType<Engine['builder']['usage']>>
+  build?: (request: BuildRequest, progress: Parameters<Engine['build']>[1]) => Promise<BuildOutcome>
   verify?: Engine['verify']
   run?: (request: RunRequest) => Promise<{ exitCode: number }>
 }
@@ -117,6 +118,10 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
     containers: {
       list: record('containers', () => answers.containers ?? []),
       remove: record('removeContainers', (names: string[]) => names),
+    },
+    builder: {
+      usage: record('usage', () => answers.usage ?? []),
+      prune: record('pruneCache', () => ({ pruned: answers.usage ?? [], reclaimedBytes: 1234 })),
     },
     system: { prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })) },
   }

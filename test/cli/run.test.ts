@@ -49,6 +49,10 @@ const requests: [argv: string[], changed: Partial<RunRequest>][] = [
     ['--entrypoint=/x', '--network=none', '--userns', 'single', 'i'],
     { entrypoint: '/x', network: 'none', userns: 'single' },
   ],
+  [
+    ['--shm-size=1g', '--ulimit', 'nproc=5:-1', 'i'],
+    { shmSizeBytes: 1 << 30, ulimits: [{ name: 'nproc', soft: 5, hard: Number.POSITIVE_INFINITY }] },
+  ],
   [['-d=false', '--privileged=false', '--pull=never', '--init', 'i'], {}],
 ]
 
@@ -74,6 +78,8 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['--network', 'bridge', 'i'], 125, /cannot honour --network=bridge/],
   [['-e', '=x', 'i'], 125, /invalid environment variable: "=x"/],
   [['-it', 'i'], 1, /the input device is not a TTY/],
+  [['--shm-size', 'x', 'i'], 125, /invalid size: 'x'/],
+  [['--ulimit', 'x=1', 'i'], 125, /invalid ulimit type: x/],
   [['--env-file', 'missing', 'i'], 125, /cannot read variables from/],
 ]
 

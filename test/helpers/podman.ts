@@ -30,7 +30,10 @@ export class Podman {
 
   /** Runs a container without a network. @returns its output; undefined, with the test skipped, where runc may not */
   runs(t: TestContext, args: readonly string[]): string | undefined {
-    const run = this.#run(['run', '--rm', '--network', 'none', ...args])
+    const once = () => this.#run(['run', '--rm', '--network', 'none', ...args])
+    let run = once()
+    // podman 4 on a busy machine may ask for an exit code before its monitor has written it.
+    for (let again = 0; again < 3 && /no such exit code/.test(run.stderr); again++) run = once()
     if (run.status === 0) return run.stdout
     // A root without CAP_SYS_RESOURCE, as that of a container, can't raise the limits that podman asks for.
     if (!/error setting rlimit/.test(run.stderr)) throw new Error(`podman run ended with ${run.status}: ${run.stderr}`)

@@ -13,11 +13,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Agent } from '../../src/rootless/agent.js'
+import { DEFAULT_CAPABILITIES } from '../../src/rootless/capability.js'
 import {
   type ContainerMount,
   type ContainerSpec,
   containerPlan,
-  DEFAULT_CAPABILITIES,
   stubEntries,
 } from '../../src/rootless/container-spec.js'
 import { HelperError } from '../../src/rootless/error.js'

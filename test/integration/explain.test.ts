@@ -82,15 +82,20 @@ for (const { mode } of ID_MODES) {
 test('--explain knows builds without cache, that failed, and results that are gone', async (t) => {
   const cli = await open(t)
   if (!cli) return
-  const context = writeContext(cli, { Dockerfile: 'FROM base\nRUN echo a > /a\nRUN test -e /flag\n', flag: '' })
+  const context = writeContext(cli, {
+    Dockerfile: 'FROM base\nRUN echo a > /a\nRUN test -e /flag\nRUN never\n',
+    flag: '',
+  })
   const failed = explain(cli, context, [], true)
   assert.match(failed('RUN test'), /^ {3}failed in namespaces/)
+  assert.match(failed('RUN never'), /^ {3}canceled: a step that it needs .* failed/)
   const again = explain(cli, context, [], true)
   assert.match(again('RUN echo'), /cached: nothing that it depends on has changed/)
   assert.match(again('RUN test'), /failed in .*: it failed in the last build$/)
   writeFileSync(join(context, 'Dockerfile'), 'FROM base\nRUN echo a > /a\n')
   const fixed = explain(cli, context)
   assert.match(fixed('RUN echo'), /cached/)
+  assert.match(explain(cli, context, ['--no-cache-filter', '0'])('RUN echo'), /: --no-cache-filter\n/)
   assert.match(explain(cli, context, ['--no-cache'])('RUN echo'), /--no-cache\n {5}and nothing that it depends on/)
   for (const name of cli.names('cache')) rmSync(join(cli.root, 'cache', name))
   assert.match(explain(cli, context)('RUN echo'), /its cached layer is no longer in the store \(pruned\)/)
@@ -175,4 +180,16 @@ test('values that sound secret are neither shown nor kept, and control character
   assert.match(other('RUN echo'), /ARG API_TOKEN \(in its environment, not named in its command\) has another value$/)
   writeFileSync(join(context, 'a\x1b[31m\nb'), '')
   assert.match(explain(cli, context, ['--build-arg', 'API_TOKEN=hunter3'])('COPY'), /src\/a\\x1b\[31m\\nb added/)
+})
+
+test('--explain says which cache a result was imported from', async (t) => {
+  const cli = await open(t)
+  if (!cli) return
+  const context = writeContext(cli, { Dockerfile: 'FROM base\nRUN echo a > /a\n' })
+  const cache = join(cli.dir, 'cache')
+  cli.build(context, ['--cache-to', `type=local,dest=${cache}`])
+  cli.ok(['builder', 'prune', '-af'])
+  assert.deepEqual(cli.names('builds'), [], 'goes with the cache')
+  const imported = explain(cli, context, ['--cache-from', `type=local,src=${cache}`])
+  assert.match(imported('RUN echo'), /^ {3}cached: it was imported from .*cache/)
 })

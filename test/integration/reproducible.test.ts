@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
 import { makeBase, onPath, requireBox, sharedCli, skip, TSBOX, writeContext } from '../helpers/cli.js'
@@ -47,7 +47,7 @@ function context(order: readonly string[] = NAMES): string {
 
 const EPOCH = { SOURCE_DATE_EPOCH: '1700000000' }
 
-/** Builds in a store of its own. @returns image id, and the digest of the OCI archive */
+/** Builds in a store of its own. @returns image id, and digests of OCI archives in all compressions */
 function build(store: string, dir: string, how: { args?: string[]; env?: object; around?: string[] } = {}): string[] {
   const root = join(cli.dir, store)
   const env = { ...cli.env, TSBOX_ROOT: root, ...EPOCH, ...how.env }
@@ -56,12 +56,13 @@ function build(store: string, dir: string, how: { args?: string[]; env?: object;
     return execFileSync(program!, rest, { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'] })
   }
   around(['load', '-q', '-i', base])
-  const archive = join(cli.dir, `${store}.tar`)
-  const output = ['-o', `type=oci,dest=${archive}`, '--load']
+  const forms = ['', ',compression=gzip,force-compression=true', ',compression=zstd,force-compression=true']
+  const archives = forms.map((form, i) => ({ form, path: join(cli.dir, `${store}-${i}.tar`) }))
+  const output = [...archives.flatMap(({ form, path }) => ['-o', `type=oci,dest=${path}${form}`]), '--load']
   const id = around(['build', '-q', '--no-cache', ...output, ...(how.args ?? []), dir])
     .toString()
     .trim()
-  return [id, createHash('sha256').update(readFileSync(archive)).digest('hex')]
+  return [id, ...archives.map(({ path }) => createHash('sha256').update(readFileSync(path)).digest('hex'))]
 }
 
 let expected: string[]
@@ -135,19 +136,31 @@ test('--reproducible takes the time of the commit, else of the newest file, unle
   if (!onPath('git')) return void skip(t, 'git is not installed: apt install git')
   const who = { GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a', GIT_COMMITTER_NAME: 'c', GIT_COMMITTER_EMAIL: 'c' }
   const when = { GIT_AUTHOR_DATE: '1000000000 +0000', GIT_COMMITTER_DATE: '1600000000 +0200' }
-  const git = (...args: string[]) => {
-    const ran = spawnSync('git', ['-C', dir, ...args], { env: { ...cli.env, ...who, ...when }, encoding: 'utf8' })
+  const git = (args: string[], input = '') => {
+    const ran = spawnSync('git', ['-C', dir, ...args], {
+      env: { ...cli.env, ...who, ...when },
+      encoding: 'utf8',
+      input,
+    })
     assert.equal(ran.status, 0, ran.stderr)
+    return ran.stdout
   }
-  git('init', '-q')
+  git(['init', '-q'])
   assert.match(date().log, /newest file/, 'nothing is committed')
-  git('add', '.')
-  git('commit', '-q', '-m', 'a message\n\ncommitter x <x> 5 +0000')
+  git(['add', '.'])
+  git(['commit', '-q', '-m', 'a message\n\ncommitter x <x> 5 +0000'])
+  const signed = git(['cat-file', 'commit', 'HEAD']).replace(
+    '\n\n',
+    '\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n\n',
+  )
+  git(['update-ref', 'HEAD', git(['hash-object', '-t', 'commit', '-w', '--stdin'], signed).trim()])
   // What a repository could start is not started: settings of the context are its author's, not the user's.
-  for (const key of ['log.showSignature', 'core.fsmonitor', 'core.pager', 'gpg.program', 'core.sshCommand'])
-    git('config', key, key === 'log.showSignature' ? 'true' : `touch ${join(dir, 'started')}; false`)
+  const program = join(cli.dir, 'program')
+  writeFileSync(program, `#!/bin/sh\ntouch '${program}.started'\n`, { mode: 0o755 })
+  for (const key of ['core.fsmonitor', 'core.pager', 'gpg.program', 'core.sshCommand']) git(['config', key, program])
+  git(['config', 'log.showSignature', 'true'])
   const commit = date([], { GIT_DIR: '/nowhere' })
   assert.match(commit.log, /SOURCE_DATE_EPOCH=1600000000 \(commit of the build context\)/)
   assert.equal(commit.history, '2020-09-13T12:26:40Z')
-  assert.ok(!readdirSync(dir).includes('started'))
+  assert.ok(!existsSync(`${program}.started`))
 })

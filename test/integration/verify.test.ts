@@ -75,6 +75,8 @@ test('--verify without SOURCE_DATE_EPOCH: contents count before times, times alo
   )
   const content = verify(cli, `RUN ${LATER} /t\nRUN ${RANDOM} > /r\n`)
   assert.match(content.told, /\/r: content from byte \d+\n/)
+  // From scratch also where a layer of the first build would do.
+  assert.match(verify(cli, 'RUN sleep 1\nWORKDIR /w\n').told, /WORKDIR \/w\n {2}\/w: mtime /)
   const kept = verify(cli, 'COPY file /\n')
   assert.equal(kept.code, 0)
   assert.match(kept.told, /the dates of the image itself are fixed only with SOURCE_DATE_EPOCH/)

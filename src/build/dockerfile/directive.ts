@@ -93,11 +93,14 @@ export function readDirectives(text: string): Directives {
  *
  * @throws TsboxError E_DOCKERFILE without a location
  */
-export function refuseForeignSyntax({ syntax }: Directives): void {
+export function refuseForeignSyntax(
+  { syntax }: Pick<Directives, 'syntax'>,
+  hint = 'remove the syntax line if the file is a plain Dockerfile',
+): void {
   if (syntax !== undefined && !isOwnFrontend(syntax))
     throw fault(
       `frontend ${quote(syntax)} is for another language than docker/dockerfile, and frontend images are not run`,
-      'remove the syntax line if the file is a plain Dockerfile',
+      hint,
     )
 }
 

@@ -2,6 +2,7 @@ import { TsboxError } from '../../base/error.js'
 import type { Tree } from './ast.js'
 import { readDirectives, refuseForeignSyntax } from './directive.js'
 import { fault, locate, located, type SourceFile } from './fault.js'
+import { trimSpace } from './go-text.js'
 import type { ArgInstruction, Dockerfile, Stage, StageInstruction } from './instruction.js'
 import { parseNode } from './instructions/index.js'
 import { describedAs } from './instructions/request.js'
@@ -13,6 +14,8 @@ export interface ParseOptions {
   file: string
   /** Read the file as a Dockerfile whatever `# syntax=` names. */
   anySyntax?: boolean
+  /** Takes the place of `# syntax=` (the build argument BUILDKIT_SYNTAX). */
+  syntax?: string | undefined
 }
 
 /**
@@ -23,9 +26,14 @@ export interface ParseOptions {
 export function parseDockerfile(text: string, options: ParseOptions): Dockerfile {
   const source: SourceFile = { file: options.file, text }
   if (text === '') throw located(source, 1, fault('the Dockerfile cannot be empty', 'start with FROM'))
+  if (options.syntax)
+    refuseForeignSyntax(
+      { syntax: trimSpace(options.syntax).split(' ')[0] },
+      'leave out the build argument BUILDKIT_SYNTAX',
+    )
   const directives = locate(source, { line: 1, endLine: 1 }, () => {
     const read = readDirectives(text)
-    if (!options.anySyntax) refuseForeignSyntax(read)
+    if (!options.anySyntax && !options.syntax) refuseForeignSyntax(read)
     return read
   })
   const tree = parseTree(source)

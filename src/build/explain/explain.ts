@@ -1,6 +1,7 @@
+import { TsboxError } from '../../base/error.js'
 import type { Vertex } from '../graph/vertex.js'
 import type { ExplanationEvent } from '../progress/event.js'
-import type { LayerService, StepExecutor } from '../seams.js'
+import type { Layer, LayerService, StepExecutor } from '../seams.js'
 import type { Outcome } from '../solve/vertex-progress.js'
 import { alignSteps } from './align.js'
 import { describeChanges, layerChanges, type PathChange } from './listing-diff.js'
@@ -18,6 +19,8 @@ export interface ExplainedStep {
   /** Absent for a step that nothing asked for. */
   outcome?: Outcome | undefined
   executor?: StepExecutor | undefined
+  /** The cache that its result was imported from. */
+  origin?: string | undefined
 }
 
 /** What an explanation is made of. */
@@ -30,6 +33,8 @@ export interface ExplainInput {
   layers: Pick<LayerService, 'entries' | 'tree' | 'keep'>
   /** How many executors there were to choose from. */
   executors: number
+  /** Whether no step at all may come from the cache. */
+  noCache: boolean
 }
 
 /** Why a step ran, or why it did not. */
@@ -65,7 +70,8 @@ class Explainer {
       return { outcome: 'unneeded', reasons: ['nothing asked for it: a cached step took its place'] }
     if (step.op.kind === 'image') return { outcome, reasons: this.#imageReasons(i) }
     if (outcome === 'cached') return { outcome, reasons: this.#cachedReasons(i) }
-    if (outcome === 'canceled') return { outcome, reasons: ['another step failed, or the build was ended'] }
+    if (outcome === 'canceled')
+      return { outcome, reasons: ['a step that it needs or that ran beside it failed, or the build was ended'] }
     const reasons = await this.#ranReasons(i)
     return { outcome, reasons, ...(executor ? { executor: this.#executorText(executor, i) } : {}) }
   }
@@ -88,6 +94,8 @@ class Explainer {
 
   #cachedReasons(i: number): string[] {
     const [now, was] = [this.#in.now.steps[i]!, this.#before(i)]
+    const { origin } = this.#in.steps[i]!
+    if (origin !== undefined && was?.key !== now.key) return [`it was imported from ${origin}`]
     if (!was) return ['an earlier build made it from the same inputs']
     if (was.key !== now.key) return ['not as in the last build, but an earlier one made it from the same inputs']
     const rerun = now.inputs
@@ -101,7 +109,7 @@ class Explainer {
   async #ranReasons(i: number): Promise<string[]> {
     const [now, was] = [this.#in.now.steps[i]!, this.#before(i)]
     const { vertex } = this.#in.steps[i]!
-    const reasons = vertex.noCache ? ['--no-cache'] : []
+    const reasons = vertex.noCache ? [this.#in.noCache ? '--no-cache' : '--no-cache-filter'] : []
     if (!this.#in.before) return [...reasons, 'no earlier build of this Dockerfile and target is known']
     if (!was) return [...reasons, 'no earlier build of this step']
     const changes = await this.#causes(i)
@@ -162,10 +170,20 @@ class Explainer {
     if (!found) {
       const same = a.diffID !== undefined && a.diffID === b.diffID
       const there = () => this.#in.layers.keep(a) && this.#in.layers.keep(b)
-      found = same ? Promise.resolve([]) : there() ? layerChanges(this.#in.layers, a, b) : Promise.resolve(undefined)
+      found = same ? Promise.resolve([]) : there() ? this.#compare(a, b) : Promise.resolve(undefined)
       this.#files.set(key, found)
     }
     return found
+  }
+
+  /** Undefined where the files can't be read: this is no reason to fail. */
+  async #compare(a: Layer, b: Layer): Promise<PathChange[] | undefined> {
+    try {
+      return await layerChanges(this.#in.layers, a, b)
+    } catch (err) {
+      if (err instanceof TsboxError) return undefined
+      throw err
+    }
   }
 
   #before(i: number): StepRecord | undefined {

@@ -3,7 +3,7 @@ import { redactUrl } from '../../base/url.js'
 import { soundsSecret } from '../dockerfile/checks/secrets.js'
 import { keyedFields } from '../graph/key.js'
 import { type Op, topological, type Vertex } from '../graph/vertex.js'
-import type { BuildHost, Layer } from '../seams.js'
+import type { Layer } from '../seams.js'
 import type { Solver } from '../solve/solver.js'
 
 /** What is remembered of a step, for the next build to be compared with. */
@@ -29,17 +29,24 @@ export interface BuildRecord {
   steps: StepRecord[]
 }
 
+/** What {@link recordSteps} needs. */
+export interface RecordWorld {
+  sha256: Sha256
+  /** The layer that the store's cache has under a key. */
+  cached(key: string): Layer | undefined
+}
+
 /** Describes a build that has ended. Equal builds give equal records. */
-export function recordSteps(target: Vertex, solver: Solver, host: Pick<BuildHost, 'sha256' | 'cache'>): BuildRecord {
+export function recordSteps(target: Vertex, solver: Solver, world: RecordWorld): BuildRecord {
   const vertices = topological(target)
   const indexes = new Map(vertices.map((v, i) => [v, i]))
   const steps = vertices.map((v): StepRecord => {
     const key = solver.knownKeys.get(v)
-    const layer = solver.ownLayers.get(v) ?? cachedCopy(v, key, host)
+    const layer = solver.ownLayers.get(v) ?? cachedCopy(v, key, world)
     return {
       ...(v.stage === undefined ? {} : { stage: v.stage }),
       name: v.name,
-      op: recordedOp(v.op, host.sha256),
+      op: recordedOp(v.op, world.sha256),
       inputs: v.inputs.map((i) => indexes.get(i)!),
       ...(key === undefined ? {} : { key }),
       ...(layer === undefined ? {} : { layer: layerRef(layer) }),
@@ -61,8 +68,8 @@ export function decodeRecord(value: unknown): BuildRecord | undefined {
 }
 
 /** The files of a copy that nothing asked for: a later build may ask what has changed in them. */
-function cachedCopy(v: Vertex, key: string | undefined, { cache }: Pick<BuildHost, 'cache'>): Layer | undefined {
-  return v.op.kind === 'copy' && key !== undefined ? cache.get(key)?.layer : undefined
+function cachedCopy(v: Vertex, key: string | undefined, { cached }: RecordWorld): Layer | undefined {
+  return v.op.kind === 'copy' && key !== undefined ? cached(key) : undefined
 }
 
 function layerRef({ diffID, snapshot, snapshotMode }: Layer): Layer {

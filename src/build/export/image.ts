@@ -1,6 +1,6 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
 import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
-import { MEDIA } from '../../oci/media-type.js'
+import { MEDIA, mediaTypeAs } from '../../oci/media-type.js'
 import { hashOf } from '../graph/key.js'
 import type { Plan } from '../graph/plan.js'
 import type { BuildHost, ImageSink, Layer } from '../seams.js'
@@ -13,13 +13,29 @@ export interface ExportedImage {
   manifest: Descriptor
   config: Descriptor
   configJson: ImageConfig
+  /** Of each layer, base first: whether it came with the base image, as the blob that the manifest names. */
+  inherited: readonly boolean[]
+  /** Absent where it is SOURCE_DATE_EPOCH. */
+  date?: ImageDate | undefined
+}
+
+/** When the first image with this configuration was made (seconds since 1970), and the key that it is remembered under. */
+export interface ImageDate {
+  key: string
+  created: number
+}
+
+interface ExportOptions {
+  epoch?: number | undefined
+  signal: AbortSignal
+  inline?: ((date: ImageDate | undefined) => object) | undefined
 }
 
 /**
  * Makes the image of a solved target: seals its layers, writes configuration and manifest.
  *
  * @param job `epoch` is SOURCE_DATE_EPOCH: times of new layers are clamped to it and every date of the image is it;
- *   once `signal` is aborted, nothing is tagged any more
+ *   once `signal` is aborted, nothing is tagged any more; `inline` gives the fields of an inline cache
  */
 export async function exportImage(
   host: BuildHost,
@@ -27,17 +43,18 @@ export async function exportImage(
   plan: Plan,
   solver: Solver,
   solved: Solved,
-  { epoch, signal }: { epoch?: number | undefined; signal: AbortSignal },
+  { epoch, signal, inline }: ExportOptions,
 ): Promise<ExportedImage> {
   const descriptors = await Promise.all(solved.layers.map((l) => layerDescriptor(host, l, epoch)))
   signal.throwIfAborted()
-  const configJson = imageConfig(
-    host,
+  const fixed = fixedConfig(
     plan,
     solver,
     descriptors.map((d) => d.diffID),
     epoch,
   )
+  const date = epoch === undefined ? imageDate(host, fixed) : undefined
+  const configJson: ImageConfig = { created: isoTime(date?.created ?? epoch!), ...fixed, ...inline?.(date) }
   const config = await putJson(sink, MEDIA.config, new TextEncoder().encode(JSON.stringify(configJson)))
   const bytes = encodeManifest(
     config,
@@ -45,7 +62,7 @@ export async function exportImage(
   )
   const manifest = await putJson(sink, MEDIA.manifest, bytes)
   await sink.tag(manifest, config)
-  return { manifest, config, configJson }
+  return { manifest, config, configJson, date, inherited: solved.layers.map((l) => l.descriptor !== undefined) }
 }
 
 async function layerDescriptor(
@@ -53,7 +70,11 @@ async function layerDescriptor(
   layer: Layer,
   epoch: number | undefined,
 ): Promise<{ diffID: string; descriptor: Descriptor }> {
-  if (layer.descriptor && layer.diffID) return { diffID: layer.diffID, descriptor: layer.descriptor }
+  // The manifest is OCI's, whatever that of the base was.
+  if (layer.descriptor && layer.diffID) {
+    const mediaType = mediaTypeAs('oci', layer.descriptor.mediaType)
+    return { diffID: layer.diffID, descriptor: { ...layer.descriptor, mediaType } }
+  }
   const { diffID, sizeBytes } = await host.layers.seal(layer, epoch)
   return { diffID, descriptor: { mediaType: MEDIA.layer, digest: diffID, size: sizeBytes } }
 }
@@ -62,36 +83,29 @@ async function putJson(sink: ImageSink, mediaType: string, bytes: Uint8Array): P
   return { mediaType, digest: await sink.putBlob(bytes), size: bytes.length }
 }
 
-function imageConfig(
-  host: BuildHost,
-  plan: Plan,
-  solver: Solver,
-  diffIDs: string[],
-  epoch: number | undefined,
-): ImageConfig {
+/** The configuration without the date of the image. */
+function fixedConfig(plan: Plan, solver: Solver, diffIDs: string[], epoch: number | undefined): ImageConfig {
   const { state } = plan
   const { platform } = state
-  const history = historyOf(plan, solver, epoch)
-  const fixed: ImageConfig = {
+  return {
     ...(state.author === undefined ? {} : { author: state.author }),
     architecture: platform.architecture,
     ...(platform.variant ? { variant: platform.variant } : {}),
     os: platform.os,
     config: sortedConfig(state.config),
     rootfs: { type: 'layers', diff_ids: diffIDs },
-    history,
+    history: historyOf(plan, solver, epoch),
   }
-  return { created: isoTime(epoch ?? createdTime(host, fixed)), ...fixed }
 }
 
 /** A rebuild that changed nothing has the time of the first one, so that its digest is the same. */
-function createdTime(host: BuildHost, fixed: ImageConfig): number {
+function imageDate(host: BuildHost, fixed: ImageConfig): ImageDate {
   const key = hashOf(host.sha256, { image: fixed })
   const known = host.cache.get(key)?.created
-  if (known !== undefined) return known
+  if (known !== undefined) return { key, created: known }
   const created = host.now()
   host.cache.put(key, { key, created })
-  return created
+  return { key, created }
 }
 
 /** Dates of lines without a layer are those of the layer below. */

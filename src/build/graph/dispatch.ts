@@ -15,7 +15,7 @@ import { parseSignal } from '../dockerfile/signal.js'
 import type { PlanOptions } from './plan-options.js'
 import { commandArgs, planMounts, runCommand, runHistory, runOp, runTitle } from './run-step.js'
 import type { StageState } from './stage-state.js'
-import type { CopySource, Op, Vertex } from './vertex.js'
+import type { CopySource, Op, RunOp, Vertex } from './vertex.js'
 
 /** What dispatching one instruction needs of the plan around it. */
 export interface DispatchContext {
@@ -126,7 +126,10 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
     const known = inputs.indexOf(vertex, 1)
     indexes.set(m, known > 0 ? known : inputs.push(vertex) - 1)
   }
-  const mounts = planMounts(i.mounts, state, (m) => indexes.get(m)!)
+  const { cacheNamespace } = ctx.options
+  const mounts = planMounts(i.mounts, state, (m) => indexes.get(m)!).map((m) =>
+    m.type === 'cache' && cacheNamespace !== undefined ? { ...m, id: `${cacheNamespace}/${m.id}` } : m,
+  )
   if (command.script) mounts.push(command.script)
   const op = runOp(
     {
@@ -136,6 +139,7 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
       network: i.network === '' ? ctx.options.network : i.network,
       extraHosts: [...ctx.options.extraHosts],
       hiddenEnv: hiddenEnv(state, ctx),
+      ...sandbox(ctx.options),
     },
     state,
   )
@@ -158,6 +162,19 @@ function mountedPart(vertex: Vertex, source: string, ctx: DispatchContext): Vert
     unpack: 'none',
   }
   return ctx.vertex(op, [{ op: { kind: 'scratch' }, inputs: [], name: '', noCache: false }, vertex], '')
+}
+
+/** What the build asks for that is not so by itself. */
+function sandbox({
+  shmSizeBytes,
+  ulimits,
+  hostname,
+}: PlanOptions): Pick<RunOp, 'shmSizeBytes' | 'ulimits' | 'hostname'> {
+  return {
+    ...(shmSizeBytes === undefined ? {} : { shmSizeBytes }),
+    ...(ulimits?.length ? { ulimits } : {}),
+    ...(hostname === undefined ? {} : { hostname }),
+  }
 }
 
 /** Proxy settings, unless the stage declared them itself. */

@@ -28,6 +28,7 @@ export interface Plan {
  */
 export async function planBuild(file: Dockerfile, options: PlanOptions): Promise<Plan> {
   const planner = new Planner(file, options)
+  planner.checkNoCacheStages()
   const index = planner.findTarget()
   const state = await planner.stage(index)
   if (Object.keys(options.labels).length) state.config.Labels = { ...state.config.Labels, ...options.labels }
@@ -59,6 +60,23 @@ class Planner {
   findTarget(): number {
     const { target } = this.#options
     return target === undefined || target === '' ? this.#file.stages.length - 1 : this.#targetIndex(target)
+  }
+
+  /** @throws TsboxError E_DOCKERFILE for one that the Dockerfile has not */
+  checkNoCacheStages(): void {
+    for (const stage of this.#options.noCacheStages ?? []) this.#targetIndex(stage)
+  }
+
+  /**
+   * Whether results of a vertex of the stage being planned may come from the cache. What stands on something that is made
+   * anew is made anew too, up to the next copy: that one counts by what it copies.
+   */
+  #freshness(op: Op, inputs: readonly Vertex[]): Pick<Vertex, 'noCache' | 'byContent'> {
+    const stage = this.#path.at(-1)
+    const listed = (this.#options.noCacheStages ?? []).some((name) => this.#targetIndex(name) === stage)
+    if (this.#options.noCache || listed || inputs[0]?.noCache) return { noCache: true }
+    const anew = inputs.slice(1).some((i) => i.noCache)
+    return op.kind === 'copy' && anew ? { noCache: false, byContent: true } : { noCache: anew }
   }
 
   #targetIndex(target: string): number {
@@ -173,7 +191,7 @@ class Planner {
         inputs,
         name: title === '' ? '' : name(title),
         location: locationOf(this.#file, i.location),
-        noCache: this.#options.noCache,
+        ...this.#freshness(op, inputs),
         stage: label,
         argNames: [...state.buildArgs.keys()],
       }),

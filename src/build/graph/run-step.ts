@@ -122,10 +122,7 @@ function checkedTarget(target: string): string {
 }
 
 /** The operation of a RUN. */
-export function runOp(
-  fields: Pick<RunOp, 'args' | 'shell' | 'mounts' | 'network' | 'extraHosts' | 'hiddenEnv'>,
-  state: StageState,
-): RunOp {
+export function runOp(fields: Omit<RunOp, 'kind' | 'env' | 'cwd' | 'user'>, state: StageState): RunOp {
   return {
     kind: 'run',
     ...fields,

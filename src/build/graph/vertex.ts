@@ -36,6 +36,10 @@ export interface RunOp {
   network: 'default' | 'none' | 'host'
   mounts: RunMount[]
   extraHosts: { name: string; address: string }[]
+  /** Bytes of /dev/shm, limits, host name: only where the build asks for other ones, so that keys of most are the same. */
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly { name: string; soft: number; hard: number }[] | undefined
+  hostname?: string | undefined
 }
 
 /** A mount of a run; `input` is an index into the vertex's inputs. Secrets and sockets are given by id and stay out of keys. */
@@ -108,6 +112,8 @@ export interface Vertex {
   readonly location?: SourceLocation | undefined
   /** Never take a cached result for it. */
   readonly noCache: boolean
+  /** A copy whose sources are made anew: a cached result counts only once their contents are seen. */
+  readonly byContent?: boolean | undefined
   /** Label of the stage that it is a step of: its name, or `stage-N` where there are several. */
   readonly stage?: string | undefined
   /** Names of the ARGs among its variables. */

@@ -8,8 +8,6 @@ export interface RunInputs {
   secret(id: string): Promise<Uint8Array | undefined>
   /** Path of an agent's socket on this machine, undefined where it was not given. */
   sshSocket(id: string): string | undefined
-  shmSizeBytes?: number | undefined
-  ulimits?: StepSpec['ulimits']
   epoch?: number | undefined
 }
 
@@ -80,8 +78,6 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
     env: [...op.env, ...op.hiddenEnv, ...secretEnv],
     layers: context.layers[0]!,
     mounts,
-    shmSizeBytes: inputs.shmSizeBytes,
-    ulimits: inputs.ulimits,
     epoch: inputs.epoch,
   }
   const result = await executor.run(spec, context.output, context.signal)
@@ -90,7 +86,8 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
 }
 
 function stepFields(op: RunOp): Omit<StepSpec, 'layers' | 'mounts'> {
-  return { args: op.args, env: op.env, cwd: op.cwd, user: op.user, network: op.network, extraHosts: op.extraHosts }
+  const { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname } = op
+  return { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname }
 }
 
 async function stepMount(m: RunMount, context: RunContext, secretEnv: string[]): Promise<StepMount | undefined> {

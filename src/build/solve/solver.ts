@@ -66,6 +66,7 @@ export class Solver {
     } catch (err) {
       this.#failed.abort()
       await this.#settle()
+      this.#progress.giveUp(topological(target))
       throw err
     }
   }
@@ -146,7 +147,7 @@ export class Solver {
   /** A copy's outward key is that of what it copies; the definition key only finds it without reading anything. */
   async #copyKey(v: Vertex): Promise<string> {
     const definition = await this.#definitionKey(v)
-    if (definition !== undefined && !v.noCache) {
+    if (definition !== undefined && findable(v)) {
       const record = this.#host.cache.get(definition)
       if (record && this.#usable(record.key)) return record.key
     }
@@ -187,7 +188,7 @@ export class Solver {
       if (v.inputs.length === 0) return this.key(v)
       if (v.op.kind === 'copy') {
         const definition = await this.#knownDefinition(v)
-        const record = definition === undefined || v.noCache ? undefined : this.#host.cache.get(definition)
+        const record = definition === undefined || !findable(v) ? undefined : this.#host.cache.get(definition)
         if (record && this.#usable(record.key)) return record.key
         return (await all(v.inputs, (i) => this.#isReady(i))) ? this.key(v) : undefined
       }
@@ -249,7 +250,7 @@ export class Solver {
     if (v.op.kind !== 'copy') throw new Error('not a copy')
     const op = v.op
     const base = v.inputs[0]!
-    const early = v.noCache ? undefined : await this.#knownDefinition(v)
+    const early = findable(v) ? await this.#knownDefinition(v) : undefined
     const hit = early === undefined ? undefined : await this.#definitionHit(v, early)
     if (hit) return hit
     const [below, root, ...sources] = await Promise.all([
@@ -260,9 +261,9 @@ export class Solver {
     const baseKey = await this.key(base)
     const definition = await this.#definitionKey(v)
     const late =
-      v.noCache || definition === undefined || early !== undefined
-        ? undefined
-        : await this.#definitionHit(v, definition)
+      findable(v) && definition !== undefined && early === undefined
+        ? await this.#definitionHit(v, definition)
+        : undefined
     if (late) return late
     return this.#progress.during(v, async (output) => {
       output.started()
@@ -278,6 +279,28 @@ export class Solver {
       if (definition !== undefined) this.#host.cache.put(definition, { key, created: this.#host.now() })
       return { key, layers: [...below.layers, before ?? layer] }
     })
+  }
+
+  /**
+   * The vertex's outward key, and a copy's definition key, as far as no step must run to find them: for who keeps records
+   * of what was solved.
+   */
+  async settledKeys(v: Vertex): Promise<{ key?: string | undefined; definition?: string | undefined }> {
+    const key = await this.#settledKey(v)
+    if (key === undefined || v.op.kind !== 'copy') return { key }
+    return {
+      key,
+      definition: (await all(v.inputs, (i) => this.#isSettled(i))) ? await this.#definitionKey(v) : undefined,
+    }
+  }
+
+  async #isSettled(v: Vertex): Promise<boolean> {
+    return v.op.kind !== 'context' && (await this.#settledKey(v)) !== undefined
+  }
+
+  async #settledKey(v: Vertex): Promise<string | undefined> {
+    const solved = this.#results.get(v)
+    return solved ? (await solved).key : this.#knownKey(v)
   }
 
   async #definitionHit(v: Vertex, definition: string): Promise<Solved | undefined> {
@@ -333,10 +356,15 @@ export class Solver {
 
   #remember(v: Vertex, key: string, layer: Layer): void {
     const created = this.#host.now()
-    this.#host.cache.put(key, { key, layer, created })
+    this.#host.cache.put(key, { key, layer, created, title: v.name })
     this.created.set(v, created)
     this.ownLayers.set(v, layer)
   }
+}
+
+/** Whether a copy's definition may lead to a cached result without a look at what is copied. */
+function findable(v: Vertex): boolean {
+  return !v.noCache && !v.byContent
 }
 
 function warnOn(output: { stderr(chunk: Uint8Array): void }): (text: string) => void {

@@ -43,6 +43,12 @@ export class VertexProgress {
     return this.#ids.get(v)
   }
 
+  /** Of a build that failed: what was not begun because it stands on what failed. @param vertices inputs before users */
+  giveUp(vertices: readonly Vertex[]): void {
+    const ended = (v: Vertex) => this.outcomes.get(v) === 'failed' || this.outcomes.get(v) === 'canceled'
+    for (const v of vertices) if (!this.outcomes.has(v) && v.inputs.some(ended)) this.outcomes.set(v, 'canceled')
+  }
+
   /** The vertex was answered from the cache. */
   cached(v: Vertex): void {
     if (!this.outcomes.has(v)) this.outcomes.set(v, 'cached')

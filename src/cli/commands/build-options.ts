@@ -36,13 +36,18 @@ export function parseBackend(given: 'auto' | 'namespace' | 'wasi' | undefined, e
   })
 }
 
+/** Cells of docker's CSV options, quotes undone: `a=b,c="d,e"`. */
+export function csvCells(text: string): string[] {
+  const cells = text.match(/(?:"(?:[^"]|"")*"|[^,])+|(?<=,)(?=,|$)/g) ?? []
+  return cells.map((cell) => (/^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell))
+}
+
 /** Fields `a=b,c="d,e"` as docker's CSV options have them. */
 export function csvFields(text: string): [string, string | undefined][] {
-  const cells = text.match(/(?:"(?:[^"]|"")*"|[^,])+|(?<=,)(?=,|$)/g) ?? []
-  return cells.map((cell) => {
-    const plain = /^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell
-    const [key, value] = plain.split(/=(.*)/s) as [string, string | undefined]
-    return [key.toLowerCase(), value]
+  return csvCells(text).map((cell) => {
+    const [key, value] = cell.split(/=(.*)/s) as [string, string | undefined]
+    // Keys of annotations are theirs, as they are written.
+    return [key.startsWith('annotation') ? key : key.toLowerCase(), value]
   })
 }
 

@@ -1,22 +1,27 @@
 import type { BuildOutput } from '../../engine/api.js'
 import type { UsageError } from '../usage-error.js'
+import { annotationAttribute } from './build-annotation.js'
 import { csvFields, wrong } from './build-options.js'
 
 const TYPES = ['image', 'docker', 'oci', 'local', 'tar', 'cacheonly'] as const
 const IMAGES: readonly string[] = ['image', 'docker', 'oci']
-/** Attributes of BuildKit's exporters that are not honoured, unless they ask for what is done anyway. */
-const FIXED: Readonly<Record<string, readonly string[]>> = {
-  compression: ['uncompressed'],
-  'force-compression': ['false'],
-  'oci-mediatypes': ['true'],
-  'platform-split': ['false'],
-  'prefer-nondist-layers': ['false'],
-  push: ['false'],
-  'push-by-digest': ['false'],
-  'rewrite-timestamp': ['false'],
-  store: ['true'],
-  unpack: ['false'],
+const REGISTRY = 'tsbox does not talk to registries yet'
+const NAMELESS = 'an image without a name is named by its id or digest'
+/** Attributes of BuildKit's exporters that are not honoured: the value that asks for what is done anyway, and why. */
+const FIXED: Readonly<Record<string, readonly [accepted: string, reason: string]>> = {
+  'dangling-name-prefix': ['', NAMELESS],
+  'name-canonical': ['false', NAMELESS],
+  'platform-split': ['false', 'there is one platform'],
+  'prefer-nondist-layers': ['false', 'all layers are distributable'],
+  push: ['false', REGISTRY],
+  'push-by-digest': ['false', REGISTRY],
+  'registry.insecure': ['false', REGISTRY],
 }
+/** Highest levels; the lowest is 0, which for zstd is its default as in BuildKit. */
+const MAX_LEVEL = { gzip: 9, zstd: 22 } as const
+
+type Refuse = (reason: string) => UsageError
+type Fields = Map<string, string>
 
 /**
  * Reads all `--output`, and `--load`, which is one more.
@@ -40,22 +45,28 @@ export function parseOutputs(
   return load && outputs.length ? [...outputs, { type: 'image', tar: true, names: [] }] : outputs
 }
 
+/** Whether an output has a manifest to annotate. */
+export function isImageOutput({ type }: BuildOutput): boolean {
+  return IMAGES.includes(type)
+}
+
 function parseOutput(text: string, resolve: (path: string) => string, terminal: boolean): BuildOutput {
   const refuse = (reason: string): UsageError => wrong('output', text, reason)
   const fields = fieldsOf(text, refuse)
   const type = TYPES.find((t) => t === fields.get('type'))
-  if (fields.get('type') === 'registry') throw refuse('tsbox does not talk to registries yet')
+  if (fields.get('type') === 'registry') throw refuse(REGISTRY)
   if (!type) throw refuse(fields.has('type') ? `unknown type; there are ${TYPES.join(', ')}` : 'type is required')
   for (const [key, value] of fields) checkField(type, key, value, refuse)
-  const tar = fields.get('tar') !== 'false'
+  const tar = flagOf(fields, 'tar', refuse) ?? true
   const dest = destOf(type, tar, fields.get('dest'), refuse)
   if (dest === '-' && terminal) throw refuse('it would go to the terminal: give dest=FILE, or redirect the output')
   const names = (fields.get('name') ?? '').split(',').filter(Boolean)
-  return { type, tar, names, dest: dest === undefined || dest === '-' ? dest : resolve(dest) }
+  const resolved = dest === undefined || dest === '-' ? dest : resolve(dest)
+  return { type, tar, names, dest: resolved, ...formOf(fields, refuse) }
 }
 
 /** `FOLDER` and `-` are short forms. */
-function fieldsOf(text: string, refuse: (reason: string) => UsageError): Map<string, string> {
+function fieldsOf(text: string, refuse: Refuse): Fields {
   if (text === '-')
     return new Map([
       ['type', 'tar'],
@@ -67,7 +78,7 @@ function fieldsOf(text: string, refuse: (reason: string) => UsageError): Map<str
       ['type', 'local'],
       ['dest', text],
     ])
-  const fields = new Map<string, string>()
+  const fields: Fields = new Map()
   for (const [key, value] of pairs) {
     if (value === undefined) throw refuse(`field "${key}" must be key=value`)
     fields.set(key === 'destination' ? 'dest' : key, value)
@@ -75,26 +86,82 @@ function fieldsOf(text: string, refuse: (reason: string) => UsageError): Map<str
   return fields
 }
 
-function checkField(type: string, key: string, value: string, refuse: (reason: string) => UsageError): void {
+/** Attributes of images; `unpack` and `store` are those of the store's. */
+const OF_IMAGES = [
+  'compression',
+  'compression-level',
+  'force-compression',
+  'oci-mediatypes',
+  'rewrite-timestamp',
+  'name',
+]
+const OF_STORE = ['unpack', 'store']
+
+function checkField(type: BuildOutput['type'], key: string, value: string, refuse: Refuse): void {
   if (key === 'type' || (key === 'dest' && type !== 'image' && type !== 'cacheonly')) return
-  if (key === 'name' && IMAGES.includes(type)) return
-  if (key === 'tar' && (type === 'oci' || type === 'docker')) {
-    if (value === 'true' || value === 'false') return
-    throw refuse('tar is true or false')
-  }
-  if (FIXED[key]?.includes(value)) return
-  if (key === 'push') throw refuse('tsbox does not talk to registries yet')
-  if (key in FIXED || key.startsWith('annotation') || key === 'compression-level')
-    throw refuse(`${key}=${value} is not supported yet`)
+  if (IMAGES.includes(type) && (OF_IMAGES.includes(key) || annotationAttribute(key, value, refuse))) return
+  if (type === 'image' && OF_STORE.includes(key)) return
+  if (key === 'tar' && (type === 'oci' || type === 'docker')) return
+  const [accepted, reason] = (Object.hasOwn(FIXED, key) && FIXED[key]) || []
+  if (reason !== undefined && value === accepted) return
+  if (reason !== undefined) throw refuse(`${key}=${value} can't be honoured: ${reason}`)
   throw refuse(`unknown attribute "${key}" of type ${type}`)
 }
 
-function destOf(
-  type: BuildOutput['type'],
-  tar: boolean,
-  dest: string | undefined,
-  refuse: (reason: string) => UsageError,
-): string | undefined {
+/** In what form the image is wanted; nothing of it where nothing is asked for. */
+function formOf(fields: Fields, refuse: Refuse): Partial<BuildOutput> {
+  const out: Partial<BuildOutput> = {}
+  const compression = compressionOf(fields, refuse)
+  if (compression) out.compression = compression
+  if (flagOf(fields, 'rewrite-timestamp', refuse)) out.rewriteTimestamp = true
+  if (flagOf(fields, 'unpack', refuse)) out.unpack = true
+  if (flagOf(fields, 'store', refuse) === false) out.store = false
+  const annotations = [...fields].flatMap(([key, value]) => annotationAttribute(key, value, refuse) ?? [])
+  if (annotations.length) out.annotations = annotations
+  if (flagOf(fields, 'oci-mediatypes', refuse) === false) {
+    if (annotations.length) throw refuse("docker's manifests have no annotations: leave out oci-mediatypes=false")
+    out.mediaTypes = 'docker'
+  }
+  if (out.unpack && out.store === false) throw refuse('unpack=true needs an image in the store')
+  return out
+}
+
+function compressionOf(fields: Fields, refuse: Refuse): BuildOutput['compression'] {
+  const kind = fields.get('compression')
+  const level = fields.get('compression-level')
+  const force = flagOf(fields, 'force-compression', refuse) ?? false
+  if (kind === undefined) {
+    if (level !== undefined || force) throw refuse('give compression=gzip, zstd or uncompressed with it')
+    return undefined
+  }
+  if (kind === 'estargz') throw refuse('estargz layers are not written: use gzip or zstd')
+  if (kind === 'uncompressed') {
+    if (level !== undefined) throw refuse('what is not compressed has no compression-level')
+    return { kind, force }
+  }
+  if (kind !== 'gzip' && kind !== 'zstd') throw refuse(`unknown compression "${kind}": gzip, zstd or uncompressed`)
+  return { kind, level: levelOf(kind, level, refuse), force }
+}
+
+/** A compression level; undefined for the usual one. @throws {UsageError} */
+export function levelOf(kind: 'gzip' | 'zstd', text: string | undefined, refuse: Refuse): number | undefined {
+  if (text === undefined) return undefined
+  const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN
+  if (!(level <= MAX_LEVEL[kind]))
+    throw refuse(`compression-level of ${kind} is a number from 0 to ${MAX_LEVEL[kind]}, not "${text}"`)
+  return kind === 'zstd' && level === 0 ? undefined : level
+}
+
+/** A boolean as Go reads it; undefined where it is not given. */
+function flagOf(fields: Fields, key: string, refuse: Refuse): boolean | undefined {
+  const value = fields.get(key)
+  if (value === undefined) return undefined
+  if (/^(1|t|T|true|True|TRUE)$/.test(value)) return true
+  if (/^(0|f|F|false|False|FALSE)$/.test(value)) return false
+  throw refuse(`${key} is true or false, not "${value}"`)
+}
+
+function destOf(type: BuildOutput['type'], tar: boolean, dest: string | undefined, refuse: Refuse): string | undefined {
   if (type === 'image' || type === 'cacheonly') return undefined
   if (type === 'docker' && tar) return dest
   const folder = type === 'local' || !tar

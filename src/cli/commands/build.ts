@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { BuildGraph, BuildOutcome, BuildRequest, VerifyOutcome } from '../../engine/api.js'
 import { choice, count, defineCommand, flag, list, text } from '../command.js'
@@ -16,8 +15,9 @@ import {
   parseSecret,
   parseTags,
 } from './build-options.js'
-import { parseOutputs } from './build-output.js'
+import { rareOptions } from './build-rare.js'
 import { BUILD_REFUSED } from './build-refused.js'
+import type { ResultFiles } from './build-results.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS] PATH | URL | -',
@@ -25,9 +25,14 @@ export const command = defineCommand({
   arguments: [1, 1],
   options: {
     'add-host': list('Add a line to the hosts file of the steps (HOST:IP)'),
+    allow: list('Allow steps a privilege (network.host, which they have anyway)'),
+    annotation: list('Annotate the manifest of the image ([TYPE:]K=V)'),
+    attest: list('Attestations: only type=…,disabled=true'),
     backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
     'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
     'build-context': list('Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://)'),
+    'cache-from': list('Take results from a cache (type=local,src=DIR; type=inline,ref=IMAGE; IMAGE)'),
+    'cache-to': list('Write a cache (type=local,dest=DIR[,mode=min|max][,mounts=…]; type=inline)'),
     call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
     check: flag('Check the Dockerfile and build nothing (--call=check)'),
     explain: flag('Say of each step why it ran, or why it did not'),
@@ -41,21 +46,26 @@ export const command = defineCommand({
     'metadata-file': text('Write digests and names of the result to a file, as JSON'),
     network: choice(['default', 'host', 'none'], 'Network of the steps'),
     'no-cache': flag('Do not use the build cache'),
+    'no-cache-filter': list('Do not use the build cache for stages (NAME[,NAME])'),
     output: list(
       'Where the result goes (type=image|docker|oci|local|tar|cacheonly[,dest=PATH], FOLDER, or - for a tar)',
       'o',
     ),
-    platform: text('Platform to build for'),
+    platform: list('Platform to build for (default DOCKER_DEFAULT_PLATFORM, else that of this machine)'),
     progress: choice(
       ['auto', 'plain', 'tty', 'rawjson', 'quiet'],
       'How progress is shown (default BUILDKIT_PROGRESS, else auto)',
     ),
+    provenance: text('Provenance of the image: only false'),
     quiet: flag('Print the id of the image and nothing else', 'q'),
     reproducible: flag('Let SOURCE_DATE_EPOCH be the time of the commit of the context, else of its newest file'),
     rm: flag('Remove intermediate containers (there are none)'),
+    sbom: text('List of what is in the image: only false'),
     secret: list('Give steps a secret (id=NAME[,src=FILE|,env=VARIABLE])'),
+    'shm-size': text('Size of /dev/shm of the steps (64m by default)'),
     tag: list('Name of the image (NAME[:TAG])', 't'),
     target: text('Stage to build'),
+    ulimit: list('Limit a resource of the steps (NAME=SOFT[:HARD], -1 for none)'),
     userns: choice(['auto', 'subid', 'single'], 'How ids are mapped'),
     verify: flag('Build twice without the cache, and tell the first difference'),
   },
@@ -65,8 +75,10 @@ export const command = defineCommand({
     const call = parseCall(values.call, values.check)
     if (call && values.iidfile !== undefined)
       throw new UsageError(`cannot honour --iidfile: ${call.method} makes no image`)
+    const rare = await rareOptions(values, { env: shell.env, resolve, terminal: shell.stdout.isTerminal })
+    const { outputs } = rare
+    const results = await resultFiles(values, resolve)
     const drawing = values.graph === undefined ? undefined : parseGraph(values.graph, resolve)
-    const outputs = parseOutputs(values.output, values.load, resolve, shell.stdout.isTerminal)
     return await interruptible(shell, async (signal) => {
       const options = {
         tags: parseTags(values.tag),
@@ -74,15 +86,16 @@ export const command = defineCommand({
         labels: parseKeyValue(values.label, () => ''),
         target: values.target,
         noCache: values['no-cache'],
+        ...stagesOf(values['no-cache-filter']),
+        ...(await cachesOf(values['cache-from'], values['cache-to'], resolve)),
         jobs: values.jobs,
         backend: parseBackend(values.backend, shell.env.TSBOX_BACKEND),
         userns: values.userns ?? 'auto',
         secrets: Object.fromEntries(values.secret.map((s) => parseSecret(s, shell.env, resolve))),
         namedContexts: Object.fromEntries(values['build-context'].map((c) => parseNamedContext(c, resolve))),
-        platform: values.platform,
         network: values.network ?? 'default',
         extraHosts: values['add-host'].map(parseAddHost),
-        outputs,
+        ...rare,
         ...(values.explain ? { explain: true } : {}),
         ...(values.reproducible ? { reproducible: true } : {}),
         ...(drawing ? { onGraph: (graph: BuildGraph) => void drawing.graphs.push(graph) } : {}),
@@ -91,18 +104,18 @@ export const command = defineCommand({
       } satisfies Partial<BuildRequest>
       const input = await buildInput(path!, values.file, shell.stdin, resolve)
       const opened = await engine()
-      const metadata = values['metadata-file'] === undefined ? undefined : resolve(values['metadata-file'])
       if (call) {
         const result = await answerCall(call, opened.dockerfile, { ...options, ...input }, shell.stdout)
-        return ended(result, metadata)
+        return ended(result, results)
       }
       const progress = await openProgress(mode, shell, debug)
+      const sink = results?.listener(shell.env, progress.sink) ?? progress.sink
       let outcome: BuildOutcome | undefined
       let verified: VerifyOutcome | undefined
       try {
         const request = { ...options, ...input }
-        if (values.verify) verified = await opened.verify(request, progress.sink)
-        outcome = verified ? verified.built : await opened.build(request, progress.sink)
+        if (values.verify) verified = await opened.verify(request, sink)
+        outcome = verified ? verified.built : await opened.build(request, sink)
       } catch (err) {
         throw failed(err)
       } finally {
@@ -111,19 +124,42 @@ export const command = defineCommand({
       }
       if (verified) (await import('./build-verify.js')).tellVerified(verified, shell.stderr)
       if (!outcome) return 1
-      if (values.iidfile !== undefined) writeFileSync(resolve(values.iidfile), outcome.imageID)
-      if (metadata !== undefined) writeMetadata(metadata, outcome)
+      results?.write(outcome)
       if (mode === 'quiet' && !outputs.some((o) => o.dest === '-')) shell.stdout.write(`${outcome.imageID}\n`)
       return undefined
     })
   },
 })
 
+/** `--iidfile` and `--metadata-file`; what writes them is loaded where one is given. */
+async function resultFiles(
+  values: { iidfile: string | undefined; 'metadata-file': string | undefined },
+  resolve: (path: string) => string,
+): Promise<ResultFiles | undefined> {
+  const { iidfile, 'metadata-file': metadata } = values
+  if (iidfile === undefined && metadata === undefined) return undefined
+  const { ResultFiles } = await import('./build-results.js')
+  const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file))
+  return new ResultFiles(path(iidfile), path(metadata))
+}
+
+function stagesOf(lists: readonly string[]): { noCacheStages?: string[] } {
+  const names = lists.flatMap((l) => l.split(',')).filter(Boolean)
+  return names.length ? { noCacheStages: names } : {}
+}
+
+/** Loaded for those only that name a cache. */
+async function cachesOf(from: readonly string[], to: readonly string[], resolve: (path: string) => string) {
+  if (from.length === 0 && to.length === 0) return {}
+  const { parseCacheFrom, parseCacheTo } = await import('./build-cache.js')
+  return { cacheFrom: from.map((t) => parseCacheFrom(t, resolve)), cacheTo: to.map((t) => parseCacheTo(t, resolve)) }
+}
+
 /** Exit status of a call; what would fail the build is told as an error. */
-function ended({ error, status, json, text }: CallResult, metadata: string | undefined): number {
-  if (metadata !== undefined) writeJson(metadata, { 'result.json': json, 'result.txt': text })
-  if (error) throw error
-  return status
+function ended(result: CallResult, results: ResultFiles | undefined): number {
+  results?.writeCall(result)
+  if (result.error) throw result.error
+  return result.status
 }
 
 /** Says, as BuildKit does, that it is the build that failed: with status 1, whatever it was that failed. */
@@ -135,17 +171,4 @@ function failed(err: unknown): unknown {
     location,
     cause: err,
   })
-}
-
-function writeMetadata(file: string, outcome: BuildOutcome): void {
-  const metadata = {
-    'containerimage.config.digest': outcome.imageID,
-    'containerimage.digest': outcome.manifestDigest,
-    ...(outcome.tags.length ? { 'image.name': outcome.tags.join(',') } : {}),
-  }
-  writeJson(file, metadata)
-}
-
-function writeJson(file: string, value: unknown): void {
-  writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 }

@@ -1,4 +1,5 @@
 import { defineCommand, flag } from '../command.js'
+import { confirmed } from '../confirm.js'
 import { humanSize } from '../format/units.js'
 import { withSpinner } from '../spinner.js'
 
@@ -34,13 +35,4 @@ function warning(all: boolean): string {
   - unused build cache
 
 Are you sure you want to continue? [y/N] `
-}
-
-async function confirmed(input: AsyncIterable<Uint8Array>): Promise<boolean> {
-  let answer = ''
-  for await (const chunk of input) {
-    answer += Buffer.from(chunk).toString()
-    if (answer.includes('\n')) break
-  }
-  return /^y(es)?$/i.test(answer.split('\n')[0]!.trim())
 }

@@ -1,6 +1,7 @@
 import { choice, defineCommand, flag, list, text } from '../command.js'
 import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
+import { limitsOf } from './limits-given.js'
 import { RUN_REFUSED } from './run-refused.js'
 
 export const command = defineCommand({
@@ -22,7 +23,9 @@ export const command = defineCommand({
     pull: text('Pull the image before running: only "never" for now'),
     quiet: flag('Show nothing but what the program prints (tsbox never does)', 'q'),
     rm: flag('Remove the container when it exits'),
+    'shm-size': text('Size of /dev/shm (64m by default)'),
     tty: flag('Give the container a terminal', 't'),
+    ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
     user: text('Name or id of the user, and the group after a colon', 'u'),
     userns: choice(['auto', 'subid', 'single'], 'How ids are mapped'),
     volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
@@ -39,6 +42,7 @@ export const command = defineCommand({
     const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
     for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
     const network = networkOf(values.network ?? values.net)
+    const limits = await limitsOf(values)
     const outcome = await (await engine()).run({
       image: image!,
       command,
@@ -53,6 +57,7 @@ export const command = defineCommand({
       user: values.user,
       network,
       hostname: values.hostname,
+      ...limits,
       userns: values.userns ?? 'auto',
       // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
       signal: new AbortController().signal,

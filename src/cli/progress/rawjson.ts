@@ -64,7 +64,7 @@ export class RawJsonPrinter {
 }
 
 /** @see buildkit/client/graph.go, VertexWarning; bytes are base64 */
-function vertexWarning(event: WarningEvent): Record<string, unknown> {
+export function vertexWarning(event: WarningEvent): Record<string, unknown> {
   const { file, text } = event.source
   return {
     level: 1,
@@ -81,7 +81,12 @@ function base64(text: string): string {
 }
 
 function digestOf(v: VertexTrace): string {
-  return v.digest.includes(':') ? v.digest : `sha256:${v.digest}`
+  return vertexDigest(v.digest)
+}
+
+/** The digest by which BuildKit would name a vertex. */
+export function vertexDigest(digest: string): string {
+  return digest.includes(':') ? digest : `sha256:${digest}`
 }
 
 function rfc3339(ms: number): string {

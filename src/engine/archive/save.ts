@@ -22,6 +22,8 @@ import { openImage, readImage, type StoredImage } from '../images/stored-image.j
 export interface Wanted {
   image: StoredImage
   names: Reference[]
+  /** Of its descriptor in the index. */
+  annotations?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -136,16 +138,17 @@ export function blobsOf(wanted: readonly Wanted[]): Descriptor[] {
 }
 
 function indexOf(wanted: readonly Wanted[]): ImageIndex {
-  const manifests = wanted.flatMap(({ image, names }) => {
+  const manifests = wanted.flatMap(({ image, names, annotations = {} }) => {
     const { digest, size, mediaType } = image.record.manifest
     const { architecture, os, variant } = image.config
     const platform = variant === undefined ? { architecture, os } : { architecture, os, variant }
-    const descriptor = { mediaType, digest, size, platform }
+    const own = Object.keys(annotations).length ? { annotations: { ...annotations } } : {}
+    const descriptor = { mediaType, digest, size, ...own, platform }
     if (names.length === 0) return [descriptor]
     // The full name in both: containerd and docker read the one, podman and skopeo the other.
     return names.map((n) => ({
       ...descriptor,
-      annotations: { [CONTAINERD_NAME]: n.toString(), [REF_NAME]: n.toString() },
+      annotations: { ...annotations, [CONTAINERD_NAME]: n.toString(), [REF_NAME]: n.toString() },
     }))
   })
   return { schemaVersion: 2, mediaType: MEDIA.index, manifests }

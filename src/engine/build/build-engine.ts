@@ -2,19 +2,23 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
+import type { ExportedImage } from '../../build/export/image.js'
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
 import { LAYOUT_SCHEME } from '../../oci/layout.js'
+import { isIndex, parseManifest } from '../../oci/manifest.js'
 import { type Platform, parsePlatform } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
 import { nodeSha256 } from '../../util/hash.js'
 import type { BuildOutcome, BuildOutput, BuildRequest } from '../api.js'
+import type { CacheSession } from '../cache/session.js'
 import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { isStored, outputsOf, writeOutputs } from '../output/outputs.js'
+import { checkOutputs, isPlain, isStored, outputsOf, writeOutputs } from '../output/outputs.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
+import { builderArgs } from './builder-args.js'
 import { Contexts } from './contexts.js'
 import { rememberSteps, type SolvedBuild } from './step-memory.js'
 
@@ -52,8 +56,10 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
   const args = buildArgs(request, deps.env)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const contexts = new Contexts(deps, request)
-  const stored = storedTags(outputs, tags)
-  const host = buildHost(deps, request, contexts, progress, platform)
+  const caches = await cacheSession(deps, request, platform)
+  if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
+  const stored = storedTags(outputs.filter(isPlain), tags)
+  const host = buildHost(deps, request, contexts, progress, platform, caches)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
   if (request.reproducible && !args.SOURCE_DATE_EPOCH) {
@@ -61,6 +67,7 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
     args.SOURCE_DATE_EPOCH = await dateSources(host, contexts, request.context, deps.env)
   }
   const epoch = sourceDateEpoch(args)
+  checkOutputs(outputs, epoch)
   const job: BuildJob = {
     ...source,
     plan: {
@@ -69,9 +76,13 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
       target: request.target,
       platform,
       noCache: request.noCache,
+      noCacheStages: request.noCacheStages,
       network: request.network,
       extraHosts: request.extraHosts,
       hiddenEnv: proxyEnv(args),
+      shmSizeBytes: request.shmSizeBytes,
+      ulimits: request.ulimits,
+      ...builderArgs(args),
       namedContext: (name) => contexts.named(name),
     },
     ignorePatterns: () => contexts.ignorePatterns(),
@@ -84,18 +95,50 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
       watch?.(build, epoch)
       return rememberSteps(deps.shop, request, host, build)
     },
+    inlineCache: caches?.isInline || args.BUILDKIT_INLINE_CACHE === '1',
+    exportCache: caches?.exports ? (entries) => caches.exportAll(entries) : undefined,
   }
-  const image = await buildImage(job, host, imageSink(deps.shop, stored)).finally(() => contexts.save())
-  await writeOutputs(deps, request, outputs, image, (name, work) => new InternalStep(host).run(name, work))
+  const build = () => buildImage(job, host, imageSink(deps, stored, outputs)).finally(() => contexts.save())
+  const image = await buildWith(caches, host, build)
+  const made = await writeOutputs({ ...deps, platform, epoch }, request, outputs, image, (name, work) =>
+    new InternalStep(host).run(name, work),
+  )
+  caches?.close()
+  return outcomeOf(request, outputs, made, image, tags)
+}
+
+/** What there is to tell: of the image that was written, else of the one that was built and kept nowhere. */
+function outcomeOf(
+  { tags: given }: BuildRequest,
+  outputs: readonly BuildOutput[],
+  made: Awaited<ReturnType<typeof writeOutputs>>,
+  built: ExportedImage,
+  tags: readonly Tag[],
+): BuildOutcome {
+  const { config, manifest, configJson } = made?.image ?? built
+  const names = given.length || !made ? tags : made.output.names.map(parseTag)
   return {
-    imageID: image.config.digest,
-    manifestDigest: image.manifest.digest,
-    tags: (stored ?? []).map((t) => t.canonical),
+    imageID: config.digest,
+    manifestDigest: manifest.digest,
+    created: configJson.created,
+    tags: (storedTags(outputs, tags) ?? []).map((t) => t.canonical),
+    ...(made ? { image: { descriptor: manifest, names: names.map((t) => t.canonical) } } : {}),
   }
 }
 
 interface Tag {
   canonical: string
+}
+
+/** Loaded for builds only that have a cache to share. */
+async function cacheSession(deps: BuildDeps, request: BuildRequest, platform: Platform) {
+  if (!request.cacheFrom?.length && !request.cacheTo?.length) return undefined
+  return new (await import('../cache/session.js')).CacheSession(deps, request, platform)
+}
+
+async function buildWith<T>(caches: CacheSession | undefined, host: BuildHost, build: () => Promise<T>): Promise<T> {
+  await caches?.open(host)
+  return caches ? caches.build(build) : build()
 }
 
 /** Names under which the store gets the image; undefined where no output is the store. */
@@ -120,6 +163,7 @@ function buildHost(
   contexts: Contexts,
   progress: ProgressSink,
   platform: Platform,
+  caches: CacheSession | undefined,
 ): BuildHost {
   const { store, lease, now } = deps.shop
   let vertices = 0
@@ -130,7 +174,10 @@ function buildHost(
     nextVertexId: () => ++vertices,
     layers: deps.layers,
     cache: {
-      get: (key) => store.cache.get(key, Date.now()),
+      get: (key) => {
+        const local = store.cache.get(key, Date.now())
+        return caches ? caches.record(key, local) : local
+      },
       put: (key, record) => store.cache.put(key, record, lease),
     },
     executors: onceOnly(() => deps.executors(request.backend)),
@@ -166,18 +213,31 @@ function sourceImage(shop: Workshop, reference: string): SourceImage {
  *
  * @param tags undefined for an image that only goes elsewhere
  */
-function imageSink(shop: Workshop, tags: readonly Tag[] | undefined): ImageSink {
+function imageSink(
+  { shop, layers }: BuildDeps,
+  tags: readonly Tag[] | undefined,
+  outputs: readonly BuildOutput[],
+): ImageSink {
   const { store, lease } = shop
   return {
     putBlob: async (bytes) => store.blobs.put(bytes, lease).digest,
     tag: async (manifest, config) => {
       lease.hold('manifest', manifest.digest)
+      // Layers of an imported cache are fetched when they are read: now, if ever.
+      if (layers.origin && outputs.some((o) => o.type !== 'cacheonly'))
+        await bringLayers(store, layers, manifest.digest)
       if (!tags) return
       const target = { manifest, config: config.digest } as Parameters<typeof store.images.set>[1]
       const names = tags.length ? tags.map((t) => t.canonical) : [undefined]
       for (const name of names) store.images.set(name, target, lease, shop.now())
     },
   }
+}
+
+async function bringLayers(store: Workshop['store'], layers: NodeLayers, manifest: string): Promise<void> {
+  const parsed = parseManifest(store.blobs.read(manifest))
+  if (isIndex(parsed)) return
+  for (const { digest } of parsed.layers) await layers.bring({ diffID: digest })
 }
 
 async function secretValue(

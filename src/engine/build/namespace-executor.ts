@@ -17,6 +17,9 @@ import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js
 /** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
 const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
 
+/** BuildKit's, which programs know a build by. */
+const HOSTNAME = 'buildkitsandbox'
+
 type CacheStepMount = Extract<StepMount, { type: 'cache' }>
 
 /** Scratch folders of one step; all are removed after it. */
@@ -65,7 +68,7 @@ export class NamespaceExecutor implements StepExecutor {
     try {
       for (const dir of Object.values(scratch)) makeDir(dir, 0o755)
       await this.#holdCaches(spec.mounts, mounts.held, signal)
-      for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts))
+      for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts, output))
       const exitCode = await this.#execute(spec, { lower, mounts, scratch }, output, signal)
       if (exitCode !== 0) return { exitCode }
       await agent.remove([scratch.workDir])
@@ -85,6 +88,7 @@ export class NamespaceExecutor implements StepExecutor {
     signal: AbortSignal,
   ): Promise<number> {
     const { lower, mounts, scratch } = parts
+    const hostname = spec.hostname ?? HOSTNAME
     const container: ContainerSpec = {
       layers: lower,
       upper: scratch.upperDir,
@@ -92,8 +96,8 @@ export class NamespaceExecutor implements StepExecutor {
       stub: scratch.stubDir,
       mounts: mounts.list,
       network: spec.network === 'none' ? 'none' : 'host',
-      hostname: 'buildkitsandbox',
-      ...hostFiles({ hostname: 'buildkitsandbox', network: spec.network, extraHosts: spec.extraHosts }),
+      hostname,
+      ...hostFiles({ hostname, network: spec.network, extraHosts: spec.extraHosts }),
       shmSizeBytes: spec.shmSizeBytes,
       read: USER_FILES,
     }
@@ -126,7 +130,7 @@ export class NamespaceExecutor implements StepExecutor {
     return Promise.all(layers.map((l) => this.#layers.snapshot(l)))
   }
 
-  async #mount(m: StepMount, mounts: Mounts): Promise<ContainerMount> {
+  async #mount(m: StepMount, mounts: Mounts, output: StepOutput): Promise<ContainerMount> {
     switch (m.type) {
       case 'tmpfs':
         return { op: 'tmpfs', target: m.target, sizeBytes: m.sizeBytes }
@@ -135,7 +139,7 @@ export class NamespaceExecutor implements StepExecutor {
       case 'ssh':
         return { op: 'bind', source: { path: m.socket }, target: m.target }
       case 'cache':
-        return this.#cacheMount(m, mounts.held.get(cacheId(m))!)
+        return this.#cacheMount(m, mounts.held.get(cacheId(m))!, output)
       case 'bind': {
         const layers = await this.#snapshots(m.source.layers)
         const tree = mounts.trees.push({ layers, ...(m.readonly ? {} : this.#writable()) }) - 1
@@ -163,8 +167,10 @@ export class NamespaceExecutor implements StepExecutor {
       held.set(id, await this.#shop.store.mounts.acquire({ id, sharing, mode, signal }))
   }
 
-  async #cacheMount(m: CacheStepMount, mount: CacheMount): Promise<ContainerMount> {
-    if (mount.fresh && !existsSync(`${mount.dir}/fs`)) await this.#makeCache(mount.dir, m)
+  async #cacheMount(m: CacheStepMount, mount: CacheMount, output: StepOutput): Promise<ContainerMount> {
+    if (mount.fresh && !existsSync(`${mount.dir}/fs`)) await this.#makeCache(mount.dir, m, output)
+    const { id, mode, uid, gid, seed } = m
+    this.#shop.store.mounts.note(mount, { id, mode, uid, gid, seed }, this.#shop.lease, Date.now())
     return { op: 'bind', source: { path: `${mount.dir}/fs` }, target: m.target, readonly: m.readonly }
   }
 
@@ -172,11 +178,14 @@ export class NamespaceExecutor implements StepExecutor {
    * Owner and mode are those of the first use. The folder that is renamed is this user's own: one of a mapped user can't
    * be moved to another parent.
    */
-  async #makeCache(dir: string, m: CacheStepMount): Promise<void> {
-    const temp = this.#shop.lease.tempPath('cache')
-    makeDir(temp, 0o700)
+  async #makeCache(dir: string, m: CacheStepMount, output: StepOutput): Promise<void> {
+    const imported = await this.#importCache(m, output)
+    const temp = imported ?? this.#shop.lease.tempPath('cache')
+    if (!imported) makeDir(temp, 0o700)
     const agent = await this.#shop.agent()
-    if (m.seed) await agent.apply(temp, subtree(await this.#layers.tree(m.seed.layers), m.seed.path, 'fs'))
+    if (imported) {
+      // As it was on another machine.
+    } else if (m.seed) await agent.apply(temp, subtree(await this.#layers.tree(m.seed.layers), m.seed.path, 'fs'))
     else {
       const { mode, uid, gid } = m
       await agent.apply(temp, [
@@ -189,6 +198,29 @@ export class NamespaceExecutor implements StepExecutor {
     } catch (err) {
       // Somebody else made it meanwhile: theirs is the one.
       if (!existsSync(`${dir}/fs`)) throw err
+    }
+  }
+
+  /** What the mount held where an imported cache comes from; what is wrong with that must not fail the step. */
+  async #importCache(m: CacheStepMount, output: StepOutput): Promise<string | undefined> {
+    const { origin } = this.#layers
+    if (!origin) return undefined
+    const { mountKey } = await import('../cache/mount-data.js')
+    const key = await mountKey(m, async (layer) => (await this.#layers.seal(layer, undefined)).diffID)
+    const data = await origin.mount(key)
+    if (!data) return undefined
+    const temp = this.#shop.lease.tempPath('cache')
+    const agent = await this.#shop.agent()
+    try {
+      makeDir(temp, 0o700)
+      await agent.apply(temp, [{ entry: { ...data.root, path: 'fs', mtime: this.#shop.now() } }])
+      await agent.apply(`${temp}/fs`, data.entries())
+      return temp
+    } catch (err) {
+      await agent.remove([temp])
+      const why = err instanceof Error ? err.message : String(err)
+      output.stderr(new TextEncoder().encode(`warning: cache mount "${m.id}" was not imported: ${why}\n`))
+      return undefined
     }
   }
 }

@@ -2,6 +2,7 @@ import { TsboxError } from '../../base/error.js'
 import { checkOptions, type LintContext, type LintImage, lint } from '../../build/dockerfile/checks/lint.js'
 import { type Outline, outline } from '../../build/dockerfile/checks/outline.js'
 import { speaks } from '../../build/dockerfile/checks/reporter.js'
+import type { Dockerfile } from '../../build/dockerfile/instruction.js'
 import { parseDockerfile } from '../../build/dockerfile/parse.js'
 import { lintImage, NO_IMAGE } from '../../build/lint-image.js'
 import { type Platform, parsePlatform } from '../../oci/platform.js'
@@ -30,7 +31,7 @@ export class NodeDockerfiles implements DockerfileEngine {
   async check(request: DockerfileRequest): Promise<DockerfileCheck> {
     const { source, contexts } = await this.#read(request)
     try {
-      const file = parseDockerfile(source.text, source)
+      const file = this.#parsed(request, source)
       const context = this.#context(request, contexts)
       const options = checkOptions(file, context.buildArgs)
       const ignorePatterns = speaks('CopyIgnoredFile', options) ? contexts.ignorePatterns() : undefined
@@ -43,16 +44,20 @@ export class NodeDockerfiles implements DockerfileEngine {
 
   async outline(request: DockerfileRequest): Promise<Outline & DockerfileAnswer> {
     const { source, contexts } = await this.#read(request)
-    return { source, ...outline(parseDockerfile(source.text, source), this.#context(request, contexts)) }
+    return { source, ...outline(this.#parsed(request, source), this.#context(request, contexts)) }
   }
 
   async targets(request: DockerfileRequest): Promise<{ targets: DockerfileTarget[] } & DockerfileAnswer> {
     const { source } = await this.#read(request)
-    const { stages } = parseDockerfile(source.text, source)
+    const { stages } = this.#parsed(request, source)
     const targets = stages.map(({ name, doc, base, platform, location }, i) => {
       return { name, default: i === stages.length - 1, description: doc, base, platform, location }
     })
     return { source, targets }
+  }
+
+  #parsed(request: DockerfileRequest, source: DockerfileSource): Dockerfile {
+    return parseDockerfile(source.text, { ...source, syntax: buildArgs(request, this.#deps.env).BUILDKIT_SYNTAX })
   }
 
   async #read(request: DockerfileRequest): Promise<{ source: DockerfileSource; contexts: Contexts }> {

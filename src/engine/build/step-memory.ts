@@ -28,10 +28,11 @@ export async function rememberSteps(
   const id = sha256Hex(canonicalJson(identityOf(request))).slice(0, 32)
   try {
     const before = store.builds.read(id)
-    const record = recordSteps(target, solver, host)
+    const cached = (key: string) => store.cache.get(key)?.layer
+    const record = recordSteps(target, solver, { sha256: host.sha256, cached })
     if (request.explain) {
       const { tellReasons } = await import('./tell-reasons.js')
-      await tellReasons(host, { target, solver }, record, decoded(before))
+      await tellReasons(host, request, { target, solver }, { now: record, before: decoded(before) })
     }
     if (!request.signal.aborted) store.builds.write(id, encodeRecord(record), { before, lease, nowMs: host.nowMs() })
   } catch (err) {
@@ -43,7 +44,7 @@ export async function rememberSteps(
 /** What makes a build the continuation of another. A Dockerfile on standard input continues what has its first name. */
 function identityOf({ context, contextStream, file, dockerfileText, target, platform, tags }: BuildRequest): unknown {
   const piped = contextStream !== undefined || dockerfileText !== undefined
-  return { context, file, target, platform, tag: piped ? tags[0] : undefined }
+  return { context, file: file ?? `${context}/Dockerfile`, target, platform, tag: piped ? tags[0] : undefined }
 }
 
 function decoded(text: string | undefined): BuildRecord | undefined {

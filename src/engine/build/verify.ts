@@ -45,6 +45,8 @@ export async function verifyBuild(
   const trial: BuildRequest = {
     ...request,
     noCache: true,
+    cacheFrom: [],
+    cacheTo: [],
     explain: false,
     onGraph: undefined,
     outputs: [{ type: 'cacheonly', tar: true, names: [] }],
@@ -55,8 +57,16 @@ export async function verifyBuild(
   const { epoch } = second
   const difference = await compare(deps, first, second, epoch)
   if (difference) return { difference, epoch: epoch !== undefined }
-  const built = await build(deps, { ...request, noCache: false }, rounds.next(''))
+  const cached: BuildRequest = { ...request, noCache: false, noCacheStages: [], cacheFrom: [] }
+  const built = await build(deps, cached, rounds.next(''), (third) => sameAs(second, third))
   return { built, epoch: epoch !== undefined }
+}
+
+/** @throws TsboxError E_VERIFY where what is kept would be another image than the verified one */
+function sameAs(verified: SolvedBuild, { target, solver }: SolvedBuild): void {
+  const key = solver.knownKeys.get(target)
+  if (key !== undefined && key !== verified.solver.knownKeys.get(verified.target))
+    throw new TsboxError('E_VERIFY', 'verify: the build context changed after the second build')
 }
 
 /** Several builds as one progress: each has numbers and names of its own. */

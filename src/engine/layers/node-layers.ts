@@ -5,12 +5,13 @@ import { clampTimes } from '../../layer/clamp.js'
 import type { Entry, EntrySink, EntrySource } from '../../layer/entry.js'
 import { TarEncoder } from '../../layer/tar-encoder.js'
 import { pipeEntries, readTar, readTarStream } from '../../layer/tar-reader.js'
-import { recordToc, TocBuilder } from '../../layer/toc.js'
+import { recordToc, type Toc, TocBuilder } from '../../layer/toc.js'
 import { decompress } from '../../store/decompress.js'
 import { contentSha256, nodeSha256 } from '../../util/hash.js'
 import { makeDir } from '../../util/make-dir.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { isTar } from './archive-probe.js'
+import type { LayerOrigin } from './origin.js'
 import { StackTree } from './stack-tree.js'
 import { anySnapshot, layerId, mayHaveSnapshot, missing, snapshotDir, TocSource } from './toc-source.js'
 import { once, type Workshop } from './workshop.js'
@@ -21,16 +22,21 @@ export class NodeLayers implements LayerService {
   readonly #tocs: TocSource
   readonly #sealed = new Map<string, Promise<{ diffID: string; sizeBytes: number }>>()
   readonly #snapshots = new Map<string, Promise<string>>()
+  /** Where layers that are not in the store can be had. */
+  origin: LayerOrigin | undefined
 
   constructor(shop: Workshop) {
     this.#shop = shop
-    this.#tocs = new TocSource(shop)
+    this.#tocs = new TocSource(shop, () => this.origin)
   }
 
   async tree(layers: readonly Layer[]): Promise<FileTree> {
     for (const layer of layers) await this.#dropUntrusted(layer)
     const tocs = await Promise.all(layers.map((l) => this.#tocs.toc(l)))
-    return new StackTree(this.#shop, layers, tocs, (diffID) => this.#writeTar(diffID))
+    return new StackTree(this.#shop, layers, tocs, {
+      bring: (layer) => this.bring(layer),
+      writeTar: (diffID) => this.#writeTar(diffID),
+    })
   }
 
   writer(): LayerWriter {
@@ -38,7 +44,19 @@ export class NodeLayers implements LayerService {
   }
 
   keep(layer: Layer): boolean {
-    return this.#shop.store.keepLayer(layer, this.#shop.lease)
+    if (this.#shop.store.keepLayer(layer, this.#shop.lease)) return true
+    return layer.diffID !== undefined && this.origin?.has(layer.diffID) === true
+  }
+
+  /** Fetches a layer that is only elsewhere; does nothing for any other. @throws TsboxError E_CACHE_INVALID, E_DISK_FULL */
+  async bring({ diffID }: Layer): Promise<void> {
+    if (!this.origin || diffID === undefined || this.#shop.store.hasLayer(diffID)) return
+    if (this.origin.has(diffID)) await this.origin.fetch(diffID)
+  }
+
+  /** The layer's table of contents, without fetching the layer where that can be had alone. */
+  toc(layer: Layer): Promise<Toc> {
+    return this.#tocs.toc(layer)
   }
 
   async entries(layer: Layer): Promise<readonly Entry[]> {
@@ -79,6 +97,7 @@ export class NodeLayers implements LayerService {
   snapshot(layer: Layer): Promise<string> {
     return once(this.#snapshots, layerId(layer), async () => {
       await this.#dropUntrusted(layer)
+      await this.bring(layer)
       return (await snapshotDir(this.#shop, layer)) ?? this.#unpack(layer)
     })
   }
@@ -95,6 +114,7 @@ export class NodeLayers implements LayerService {
   /** The layer's uncompressed tar, in pieces that are only valid until the next one. */
   async *openTar(diffID: string): AsyncGenerator<Uint8Array> {
     const { store } = this.#shop
+    await this.bring({ diffID })
     const blob = store.layers.blob(diffID)
     if (blob) {
       const chunks = readChunks(store.blobs.path(blob.digest))
@@ -119,6 +139,8 @@ export class NodeLayers implements LayerService {
 
   /** The uncompressed tar as a blob, from whatever form there is. */
   async #writeTar(diffID: string): Promise<void> {
+    await this.bring({ diffID })
+    if (this.#shop.store.blobs.has(diffID)) return
     const blob = this.#shop.store.layers.blob(diffID)
     if (!blob) return this.#materialise(diffID)
     const writer = this.#shop.store.blobs.writer(this.#shop.lease)
@@ -147,6 +169,7 @@ export class NodeLayers implements LayerService {
 
   async #copyEntries(layer: Layer, sink: EntrySink): Promise<void> {
     const { store } = this.#shop
+    await this.bring(layer)
     const blob = layer.diffID ? store.layers.blob(layer.diffID) : undefined
     if (blob) return pipeEntries(this.#blobEntries(blob.digest, layer.diffID!), sink)
     const snapshot = await anySnapshot(this.#shop, layer)
@@ -175,7 +198,9 @@ export class NodeLayers implements LayerService {
     const known = layer.diffID ?? (tar ? tar.diffID : undefined)
     if (known !== undefined) {
       // Most often the head of a table of contents says it: layers of a cached build are never read whole.
-      const sizeBytes = store.layers.tarSize(known) || (await this.#tocs.toc({ ...layer, diffID: known })).tarSize
+      const elsewhere = store.hasLayer(known) ? undefined : this.origin?.tarSize(known)
+      const sizeBytes =
+        store.layers.tarSize(known) || elsewhere || (await this.#tocs.toc({ ...layer, diffID: known })).tarSize
       if (sizeBytes > 0) return { diffID: known, sizeBytes }
     }
     const hash = contentSha256()

@@ -18,23 +18,25 @@ import type { Workshop } from './workshop.js'
 /** Contents of files up to this size are held in memory whole. */
 const SMALL_BYTES = 8 << 20
 
+/** Gets layers into a form that can be read. */
+export interface TarSupply {
+  /** Fetches a layer that is not in the store, where it can be had. */
+  bring(layer: Layer): Promise<void>
+  /** Makes the uncompressed tar of a layer of which there is only a compressed one. */
+  writeTar(diffID: string): Promise<void>
+}
+
 /** A stack of layers as one tree. Metadata comes from tables of contents; contents from tars, or through the helper. */
 export class StackTree implements FileTree {
   readonly #shop: Workshop
   readonly #layers: readonly Layer[]
   readonly #merged: LayerTree
-  readonly #writeTar: (diffID: string) => Promise<void>
+  readonly #supply: TarSupply
 
-  /** @param writeTar makes the uncompressed tar of a layer of which there is only a compressed one */
-  constructor(
-    shop: Workshop,
-    layers: readonly Layer[],
-    tocs: readonly Toc[],
-    writeTar: (diffID: string) => Promise<void>,
-  ) {
+  constructor(shop: Workshop, layers: readonly Layer[], tocs: readonly Toc[], supply: TarSupply) {
     this.#shop = shop
     this.#layers = layers
-    this.#writeTar = writeTar
+    this.#supply = supply
     this.#merged = new LayerTree(tocs)
   }
 
@@ -171,9 +173,10 @@ export class StackTree implements FileTree {
     const { store } = this.#shop
     const layer = this.#layers[located.layerIndex]!
     if (located.offset < 0 || !layer.diffID) return undefined
+    if (!store.blobs.has(layer.diffID)) await this.#supply.bring(layer)
     if (!store.blobs.has(layer.diffID)) {
       if (!store.layers.blob(layer.diffID) || (await anySnapshot(this.#shop, layer))) return undefined
-      await this.#writeTar(layer.diffID)
+      await this.#supply.writeTar(layer.diffID)
     }
     return store.blobs.open(layer.diffID)
   }

@@ -3,15 +3,18 @@ import { TsboxError } from '../../base/error.js'
 import type { Layer } from '../../build/seams.js'
 import { decodeToc, encodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
 import type { IdMode } from '../../rootless/plan.js'
+import type { LayerOrigin } from './origin.js'
 import { once, type Workshop } from './workshop.js'
 
 /** Tables of contents of layers, from wherever they come cheapest. */
 export class TocSource {
   readonly #shop: Workshop
   readonly #tocs = new Map<string, Promise<Toc>>()
+  readonly #origin: () => LayerOrigin | undefined
 
-  constructor(shop: Workshop) {
+  constructor(shop: Workshop, origin: () => LayerOrigin | undefined) {
     this.#shop = shop
+    this.#origin = origin
   }
 
   /** @throws TsboxError E_LAYER_MISSING */
@@ -25,6 +28,8 @@ export class TocSource {
     if (diffID) {
       const toc = await store.layers.ensureToc(diffID, lease)
       if (toc) return toc
+      const elsewhere = store.hasLayer(diffID) ? undefined : await this.#origin()?.toc(diffID)
+      if (elsewhere) return elsewhere
     }
     const snapshot = await anySnapshot(this.#shop, layer)
     if (!snapshot) throw missing(layer)

@@ -1,4 +1,6 @@
+import { TsboxError } from '../../base/error.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import type { Platform } from '../../oci/platform.js'
 import type { BuildOutput, BuildRequest } from '../api.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
@@ -11,33 +13,72 @@ export function outputsOf({ outputs }: BuildRequest): readonly BuildOutput[] {
 }
 
 /** Whether an output is the store. */
-export function isStored({ type, dest }: BuildOutput): boolean {
-  return type === 'image' || (type === 'docker' && dest === undefined)
+export function isStored({ type, dest, store }: BuildOutput): boolean {
+  return (type === 'image' && store !== false) || (type === 'docker' && dest === undefined)
 }
 
-type Step = (name: string, work: () => Promise<void>) => Promise<void>
+/** Whether the image goes to an output as the build makes it. */
+export function isPlain(output: BuildOutput): boolean {
+  const { compression, rewriteTimestamp, mediaTypes, annotations, unpack } = output
+  return !compression && !rewriteTimestamp && mediaTypes !== 'docker' && !annotations?.length && !unpack
+}
+
+/** @throws TsboxError E_OUTPUT for what needs a time, where there is none */
+export function checkOutputs(outputs: readonly BuildOutput[], epoch: number | undefined): void {
+  if (epoch !== undefined || !outputs.some((o) => o.rewriteTimestamp)) return
+  throw new TsboxError('E_OUTPUT', 'write output: rewrite-timestamp=true needs SOURCE_DATE_EPOCH, which is not set', {
+    hint: 'for example SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)',
+  })
+}
+
+/** Shows work as a step of progress; what it tells `status` is a line below. */
+type Step = (name: string, work: (status: (text: string) => void) => Promise<void>) => Promise<void>
+
+/** What outputs are written with. */
+export interface OutputDeps {
+  shop: Workshop
+  layers: NodeLayers
+  env: Readonly<Record<string, string | undefined>>
+  /** Of what is built. */
+  platform: Platform
+  /** SOURCE_DATE_EPOCH in seconds. */
+  epoch: number | undefined
+}
 
 /**
- * Writes a built image to where it goes beside the store, one after the other.
+ * Writes a built image to where it goes, one after the other; what goes to the store as it is is there already.
  *
+ * @returns what was made for the first output that is an image; undefined where there is none
  * @throws TsboxError E_OUTPUT, E_DISK_FULL; of an output that failed nothing is left, but in a folder that was there
  */
 export async function writeOutputs(
-  deps: { shop: Workshop; layers: NodeLayers },
+  deps: OutputDeps,
   request: BuildRequest,
   outputs: readonly BuildOutput[],
   image: ExportedImage,
   step: Step,
-): Promise<void> {
+): Promise<{ image: ExportedImage; output: BuildOutput } | undefined> {
+  const made = new Map<BuildOutput, ExportedImage>()
   for (const output of outputs) {
-    if (isStored(output) || output.type === 'cacheonly') continue
+    if (output.type === 'cacheonly') continue
+    if (isPlain(output) && (output.type === 'image' || isStored(output))) {
+      made.set(output, image)
+      continue
+    }
     // Writers of archives bring tar-stream along, which an ordinary build never needs.
     const { writeOutput } = await import('./write-output.js')
-    await step(titleOf(output), () => writeOutput(deps, request, output, image))
+    await step(titleOf(output), async (status) => {
+      const written = await writeOutput(deps, request, output, image, status)
+      if (written) made.set(output, written)
+    })
   }
+  const output = outputs.find((o) => made.has(o) && isStored(o)) ?? outputs.find((o) => made.has(o))
+  return output && { output, image: made.get(output)! }
 }
 
-function titleOf({ type }: BuildOutput): string {
+function titleOf(output: BuildOutput): string {
+  const { type } = output
   if (type === 'local') return 'exporting to client directory'
+  if (type === 'image' || isStored(output)) return 'exporting to image'
   return type === 'tar' ? 'exporting to client tarball' : `exporting to ${type} image format`
 }

@@ -1,36 +1,114 @@
 import { TsboxError } from '../../base/error.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import { isIndex, parseManifest, sortedByName } from '../../oci/manifest.js'
+import { parsePlatform, platformMatches } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
 import type { ImageRecord } from '../../store/images.js'
-import type { BuildOutput, BuildRequest } from '../api.js'
+import type { BuildOutput, BuildRequest, ImageAnnotation } from '../api.js'
 import { type SaveDeps, type Wanted, writeArchive } from '../archive/save.js'
 import { readImage } from '../images/stored-image.js'
-import type { NodeLayers } from '../layers/node-layers.js'
-import type { Workshop } from '../layers/workshop.js'
 import { writeFolder } from './folder.js'
+import { imageInForm } from './form.js'
 import { writeLayout } from './layout.js'
+import { isPlain, isStored, type OutputDeps } from './outputs.js'
 import { openSink } from './sink.js'
 import { writeTree } from './tree-tar.js'
 
-/** Writes one output of a finished build. */
+/**
+ * Writes one output of a finished build.
+ *
+ * @returns the image in the form that the output wanted, its descriptor annotated; undefined for outputs that are none
+ */
 export async function writeOutput(
-  { shop, layers }: { shop: Workshop; layers: NodeLayers },
+  deps: OutputDeps,
   request: BuildRequest,
   output: BuildOutput,
   image: ExportedImage,
-): Promise<void> {
-  const { signal, stdout } = request
-  const { store, lease } = shop
-  const { type, dest = '-' } = output
-  if (type === 'local' || type === 'tar') {
-    const tree = await layers.tree(image.configJson.rootfs.diff_ids.map((diffID) => ({ diffID })))
-    if (type === 'local') return writeFolder(tree, dest, signal)
-    return openSink(dest, stdout, signal, async (sink) => writeTree(tree, sink))
+  status: (text: string) => void,
+): Promise<ExportedImage | undefined> {
+  if (output.type === 'local' || output.type === 'tar') {
+    await writeFiles(deps, request, output, image)
+    return undefined
   }
-  const saving: SaveDeps = { store, lease, openTar: (diffID) => layers.openTar(diffID) }
-  const names = request.tags.length ? request.tags : output.names
-  const record = { manifest: image.manifest, config: image.config.digest, tagged: shop.now() } as ImageRecord
-  const wanted: Wanted = { image: readImage(store, lease, record), names: names.map((n) => parseReference(n)) }
+  const formed = await formedImage(deps, request, output, image)
+  if (output.unpack) for (const diffID of formed.configJson.rootfs.diff_ids) await deps.layers.snapshot({ diffID })
+  if (isStored(output)) store(deps, request, output, formed, status)
+  else if (output.type !== 'image') await writeImage(deps, request, output, formed)
+  const annotations = annotationsOn('manifest-descriptor', output, deps)
+  if (Object.keys(annotations).length === 0) return formed
+  return { ...formed, manifest: { ...formed.manifest, annotations } }
+}
+
+async function writeFiles(
+  { layers }: OutputDeps,
+  { signal, stdout }: BuildRequest,
+  { type, dest = '-' }: BuildOutput,
+  image: ExportedImage,
+): Promise<void> {
+  const tree = await layers.tree(image.configJson.rootfs.diff_ids.map((diffID) => ({ diffID })))
+  if (type === 'local') return writeFolder(tree, dest, signal)
+  return openSink(dest, stdout, signal, async (sink) => writeTree(tree, sink))
+}
+
+async function formedImage(
+  deps: OutputDeps,
+  { signal }: BuildRequest,
+  output: BuildOutput,
+  image: ExportedImage,
+): Promise<ExportedImage> {
+  if (isPlain(output)) return image
+  const manifest = parseManifest(deps.shop.store.blobs.read(image.manifest.digest))
+  if (isIndex(manifest)) throw new Error('a build made an index')
+  const { compression, rewriteTimestamp, mediaTypes: family = 'oci' } = output
+  const clampTo = rewriteTimestamp ? deps.epoch : undefined
+  const annotations = annotationsOn('manifest', output, deps)
+  return imageInForm(deps, image, manifest.layers, { compression, clampTo, family, annotations }, signal)
+}
+
+/** Those that are for this platform; the last of a name counts, one for the platform before one for all. */
+function annotationsOn(
+  on: ImageAnnotation['on'],
+  { annotations = [] }: BuildOutput,
+  { platform }: Pick<OutputDeps, 'platform'>,
+): Record<string, string> {
+  const mine = annotations.filter((a) => a.on === on)
+  const own = mine.filter(
+    (a) => a.platform !== undefined && platformMatches(parsePlatform(a.platform, platform), platform),
+  )
+  const all = [...mine.filter((a) => a.platform === undefined), ...own]
+  return sortedByName(Object.fromEntries(all.map((a) => [a.key, a.value])))
+}
+
+function recordOf({ shop }: OutputDeps, { manifest, config }: ExportedImage): ImageRecord {
+  return { manifest, config: config.digest, tagged: shop.now() } as ImageRecord
+}
+
+function store(
+  deps: OutputDeps,
+  { tags }: BuildRequest,
+  { names }: BuildOutput,
+  image: ExportedImage,
+  status: (text: string) => void,
+): void {
+  const { store, lease, now } = deps.shop
+  const wanted = (tags.length ? tags : names).map((n) => parseReference(n).toString())
+  status(`writing image ${image.config.digest}`)
+  for (const name of wanted) status(`naming to ${name}`)
+  for (const name of wanted.length ? wanted : [undefined]) store.images.set(name, recordOf(deps, image), lease, now())
+}
+
+async function writeImage(
+  deps: OutputDeps,
+  { tags, signal, stdout }: BuildRequest,
+  output: BuildOutput,
+  image: ExportedImage,
+): Promise<void> {
+  const { store, lease } = deps.shop
+  const { type, dest = '-' } = output
+  const saving: SaveDeps = { store, lease, openTar: (diffID) => deps.layers.openTar(diffID) }
+  const names = (tags.length ? tags : output.names).map((n) => parseReference(n))
+  const annotations = annotationsOn('manifest-descriptor', output, deps)
+  const wanted: Wanted = { image: readImage(store, lease, recordOf(deps, image)), names, annotations }
   const docker = type === 'docker'
   if (output.tar) return openSink(dest, stdout, signal, (sink) => writeArchive(saving, [wanted], { docker }, sink))
   if (dest === '-') throw new TsboxError('E_OUTPUT', `write ${type} output: a folder can't go to standard output`)

@@ -1,9 +1,10 @@
 import { TsboxError } from '../../base/error.js'
 import { type ResolvedUser, resolveUser } from '../../oci/user.js'
 import type { Step } from '../../rootless/agent.js'
-import { DEFAULT_CAPABILITIES } from '../../rootless/container-spec.js'
+import { DEFAULT_CAPABILITIES } from '../../rootless/capability.js'
 import { HelperError } from '../../rootless/error.js'
 import type { IdMode, ProcessSpec } from '../../rootless/plan.js'
+import { readyMade } from '../../rootless/seccomp/program.js'
 
 /** Files that a step hands back so that its user can be looked up. */
 export const USER_FILES = ['/etc/passwd', '/etc/group'] as const
@@ -14,7 +15,10 @@ export function userOf(step: Step, user: string): ResolvedUser {
   return resolveUser(user, text(USER_FILES[0]), text(USER_FILES[1]))
 }
 
-/** The process of a step or a container, ready to execute. */
+/**
+ * The process of a step or a container, ready to execute: with Docker's default capabilities and system calls where the
+ * fields do not say otherwise.
+ */
 export function processSpec(
   fields: { args: readonly string[]; env: readonly string[]; cwd: string } & Partial<ProcessSpec>,
   user: ResolvedUser,
@@ -25,6 +29,7 @@ export function processSpec(
     noNewPrivileges: false,
     capabilities: DEFAULT_CAPABILITIES,
     ...fields,
+    seccomp: 'seccomp' in fields ? fields.seccomp : readyMade(),
     env,
     uid: user.uid,
     gid: user.gid,

@@ -45,6 +45,7 @@ export class ContainerRunner {
    * @throws TsboxError with Docker's exit codes where it can't be made or started
    */
   async run(request: RunRequest, image: StoredImage): Promise<RunOutcome> {
+    if (request.ulimits?.length) (await import('./limits.js')).checkLimits(request.ulimits)
     const early = new EarlySignals()
     try {
       return { exitCode: await this.#live(request, image, early) }
@@ -139,6 +140,7 @@ export class ContainerRunner {
       network: request.network,
       hostname: made.hostname,
       ...hostFiles({ hostname: made.hostname, network: request.network, extraHosts: [] }),
+      shmSizeBytes: request.shmSizeBytes,
       cwd: { path: made.process.cwd, uid: 0, gid: 0 },
       read: USER_FILES,
     })
@@ -153,9 +155,14 @@ export class ContainerRunner {
     let leave = () => {}
     try {
       early.check()
+      const rlimits = request.ulimits?.map(({ name: resource, soft, hard }) => ({ resource, soft, hard }))
       const size = request.tty ? terminalSize() : undefined
       await step.exec(
-        processSpec({ ...made.process, ...(size ? { size } : {}) }, userOf(step, made.process.user), agent.mode),
+        processSpec(
+          { ...made.process, rlimits, ...(size ? { size } : {}) },
+          userOf(step, made.process.user),
+          agent.mode,
+        ),
       )
       leave = joinStep(step, request.tty)
       for (const missed of early.release()) step.signal(missed)

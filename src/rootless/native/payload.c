@@ -124,26 +124,44 @@ static void drop_bounding(const struct payload *p)
 			give_up(p, errno, "capabilities", "bounding set");
 }
 
-static void set_caps(const struct payload *p)
+/* What the kernel does not know can't be had. */
+static uint64_t known_caps(void)
+{
+	uint64_t known = 0;
+
+	for (unsigned long cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		known |= 1ull << cap;
+	return known;
+}
+
+static void set_caps(const struct payload *p, uint64_t caps)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	uint64_t caps = p->uid == 0 ? p->caps : 0;
 	struct __user_cap_data_struct data[2] = {{.effective = (uint32_t)caps, .permitted = (uint32_t)caps},
 		{.effective = (uint32_t)(caps >> 32), .permitted = (uint32_t)(caps >> 32)}};
 
-	/* What the kernel does not know can't be had. */
-	for (unsigned cap = 0; cap < 64; cap++)
-		if (prctl(PR_CAPBSET_READ, cap) < 0) {
-			data[cap / 32].effective &= ~(1u << cap % 32);
-			data[cap / 32].permitted &= ~(1u << cap % 32);
-		}
 	if (syscall(SYS_capset, &header, data) < 0)
 		give_up(p, errno, "capabilities", "");
 }
 
-/* Raw calls: the C library's would want to tell threads that we don't have. */
+static void install_seccomp(const struct payload *p)
+{
+	struct sock_fprog program = {
+		.len = (unsigned short)(p->seccomp_len / sizeof(struct sock_filter)), .filter = (void *)(uintptr_t)p->seccomp};
+
+	if (program.len && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		give_up(p, errno, "seccomp", "");
+}
+
+/*
+ * Raw calls: the C library's would want to tell threads that we don't have. Who may still gain privileges by an exec
+ * needs CAP_SYS_ADMIN to install a filter (seccomp(2)): it goes in while all are there, and has to let capset through;
+ * with no_new_privs it goes in last.
+ */
 static void become(const struct payload *p)
 {
+	uint64_t known = known_caps();
+
 	if (!p->world->single && syscall(SYS_setgroups, p->group_count, p->groups) < 0)
 		give_up(p, errno, "set groups", "");
 	prctl(PR_SET_KEEPCAPS, 1);
@@ -151,8 +169,14 @@ static void become(const struct payload *p)
 		give_up(p, errno, "set group id", "");
 	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
 		give_up(p, errno, "set user id", "");
-	set_caps(p);
 	prctl(PR_SET_KEEPCAPS, 0);
+	if (!p->no_new_privs) {
+		set_caps(p, known);
+		install_seccomp(p);
+	}
+	set_caps(p, p->uid == 0 ? p->caps & known : 0);
+	if (p->no_new_privs)
+		install_seccomp(p);
 }
 
 static void emulate(const struct payload *p)
@@ -166,15 +190,6 @@ static void emulate(const struct payload *p)
 	if (faked)
 		status.listener = -2;
 	write_all(p->status, &status, sizeof status);
-}
-
-static void install_seccomp(const struct payload *p)
-{
-	struct sock_fprog program = {
-		.len = (unsigned short)(p->seccomp_len / sizeof(struct sock_filter)), .filter = (void *)(uintptr_t)p->seccomp};
-
-	if (program.len && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-		give_up(p, errno, "seccomp", "");
 }
 
 static void enter_cwd(const struct payload *p)
@@ -237,12 +252,15 @@ _Noreturn void payload_main(const struct payload *p)
 	drop_bounding(&own);
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		give_up(&own, errno, "no new privileges", "");
-	/* Emulated ids are no business of the kernel's; exec gives the capabilities that the bounding set leaves. */
-	if (p->emulate)
+	/*
+	 * Emulated ids are no business of the kernel's; exec gives the capabilities that the bounding set leaves. Of two
+	 * filters the stricter answer counts: what is refused is refused, whatever the emulation would have made of it.
+	 */
+	if (p->emulate) {
 		emulate(&own);
-	else
+		install_seccomp(&own);
+	} else
 		become(&own);
-	install_seccomp(&own);
 	enter_cwd(&own);
 	const char *program = look_up(&own, path);
 	if (program)

@@ -1,0 +1,272 @@
+import { errnoCode, TsboxError } from '../../base/error.js'
+import type { CachedMount, CachedRecord } from '../../build/export/cache-config.js'
+import type { CacheRecord } from '../../build/seams.js'
+import { TarParser } from '../../layer/tar-parser.js'
+import { decodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
+import type { Descriptor } from '../../oci/manifest.js'
+import type { Platform } from '../../oci/platform.js'
+import { decompress } from '../../store/decompress.js'
+import type { CacheFrom } from '../api.js'
+import type { LayerOrigin } from '../layers/origin.js'
+import { once, type Workshop } from '../layers/workshop.js'
+import { type LoadedCache, type LoadedLayer, loadCache } from './load.js'
+import { type CachedMountData, stageMount } from './mount-data.js'
+import { readBlob, verifiedBlob } from './read-blob.js'
+import { openSource } from './sources.js'
+import type { CacheSource } from './transport.js'
+
+const MAX_TOC_BYTES = 256 << 20
+
+/** A cache that a build may take from. */
+interface OpenCache {
+  source: CacheSource
+  loaded: LoadedCache
+  /** What was found to be wrong with it: nothing more is taken from it then. */
+  broken?: Error | undefined
+}
+
+/** A layer in the cache that has it. */
+export interface HeldLayer {
+  source: CacheSource
+  layer: LoadedLayer
+}
+
+/** A cache mount in the cache that has it. */
+export interface HeldMount {
+  source: Pick<CacheSource, 'open'>
+  mount: CachedMount & { blob: Descriptor }
+}
+
+/** How an import tells what it does. */
+export interface ImportReport {
+  /** Shows `work` as a step of the build. */
+  step<T>(name: string, work: () => Promise<T>): Promise<T>
+  /** A cache can't be used, or not any more; the build goes on without it. */
+  warn(message: string): void
+}
+
+/**
+ * Caches of other builds, as `--cache-from` names them. Records are looked up when their keys are asked for; layers are
+ * fetched when their files are. Nothing that was not verified is ever in the store.
+ */
+export class CacheImport implements LayerOrigin {
+  readonly #shop: Workshop
+  readonly #report: ImportReport
+  readonly #caches: OpenCache[] = []
+  readonly #fetched = new Map<string, Promise<void>>()
+  readonly #tocs = new Map<string, Promise<Toc | undefined>>()
+  readonly #mounts = new Map<string, Promise<CachedMountData | undefined>>()
+  readonly #used = new Map<string, { cache: OpenCache; record: CachedRecord; diffID: string | undefined }>()
+  #brokenNow = false
+
+  constructor(shop: Workshop, report: ImportReport) {
+    this.#shop = shop
+    this.#report = report
+  }
+
+  /** Opens every cache that can be read; the others are warned of. */
+  async open(all: readonly CacheFrom[], platform: Platform): Promise<void> {
+    for (const from of all) {
+      const name = nameOf(from)
+      await this.#report.step(`importing cache manifest from ${name}`, async () => {
+        try {
+          const source = await openSource(this.#shop, from)
+          const loaded = await loadCache(source, platform)
+          if (loaded) this.#caches.push({ source, loaded })
+          else this.#report.warn(`no cache at ${name} yet: building without it`)
+        } catch (err) {
+          if (isOurs(err)) throw err
+          this.#report.warn(`cannot use the cache at ${name}: ${messageOf(err)}: building without it`)
+        }
+      })
+    }
+  }
+
+  /** The record of a key, of the first cache that has it and its layer. */
+  record(key: string): CacheRecord | undefined {
+    for (const cache of this.#caches) {
+      const record = cache.broken ? undefined : cache.loaded.records.get(key)
+      if (!record) continue
+      const layer = record.layer === undefined ? undefined : cache.loaded.layers[record.layer]
+      if (layer && !cache.source.has(layer.blob) && !this.#shop.store.hasLayer(layer.diffID)) {
+        this.#break(cache, new TsboxError('E_CACHE_INVALID', `read cache: a blob is missing: "${layer.blob.digest}"`))
+        continue
+      }
+      this.#used.set(key, { cache, record, diffID: layer?.diffID })
+      const { created, content, title } = record
+      const origin = cache.source.name
+      return { key: content ?? key, created, title, origin, layer: layer && { diffID: layer.diffID } }
+    }
+    return undefined
+  }
+
+  /** A layer in a cache, for who copies it to another one. */
+  held(diffID: string): HeldLayer | undefined {
+    return this.#holders(diffID)[0]
+  }
+
+  /** All mounts of all caches, for who copies them to another one. */
+  mounts(): HeldMount[] {
+    return this.#caches.flatMap(({ source, loaded, broken }) =>
+      broken ? [] : [...loaded.mounts.values()].map((mount) => ({ source, mount })),
+    )
+  }
+
+  has(diffID: string): boolean {
+    return this.#holders(diffID).length > 0
+  }
+
+  tarSize(diffID: string): number | undefined {
+    return this.#holders(diffID)[0]?.layer.tarSize
+  }
+
+  toc(diffID: string): Promise<Toc | undefined> {
+    return once(this.#tocs, diffID, async () => {
+      const holder = this.#holders(diffID)[0]
+      if (!holder) return undefined
+      const listed = holder.layer.toc && (await this.#listed(holder))
+      if (listed) return listed
+      await this.fetch(diffID)
+      return this.#shop.store.layers.toc(diffID, this.#shop.lease)
+    })
+  }
+
+  fetch(diffID: string): Promise<void> {
+    return once(this.#fetched, diffID, async () => {
+      let failure: unknown = new TsboxError('E_CACHE_INVALID', `read cache: no layer "${diffID}"`)
+      for (const holder of this.#holders(diffID)) {
+        try {
+          return await this.#bring(holder)
+        } catch (err) {
+          if (isOurs(err)) throw err
+          this.#break(holder.cache, err)
+          failure = err
+        }
+      }
+      throw failure
+    })
+  }
+
+  mount(key: string): Promise<CachedMountData | undefined> {
+    return once(this.#mounts, key, async () => {
+      for (const { source, loaded, broken } of this.#caches) {
+        const mount = broken ? undefined : loaded.mounts.get(key)
+        if (!mount) continue
+        try {
+          return await stageMount(this.#shop, source, mount)
+        } catch (err) {
+          if (isOurs(err)) throw err
+          this.#report.warn(
+            `cannot use cache mount "${mount.id}" of ${source.name}: ${messageOf(err)}: it starts empty`,
+          )
+        }
+      }
+      return undefined
+    })
+  }
+
+  /**
+   * Runs a build. When a cache turns out to be damaged on the way, the build is run again without it: what was executed
+   * meanwhile is in the store's own cache.
+   */
+  async retrying<T>(signal: AbortSignal, build: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.#brokenNow = false
+      try {
+        return await build()
+      } catch (err) {
+        if (!this.#brokenNow || signal.aborted) throw err
+      }
+    }
+  }
+
+  /**
+   * Keeps the records that were used, as if the steps had been executed here: those whose layers are in the store by now,
+   * and what leads to them.
+   */
+  persist(): void {
+    const { store, lease } = this.#shop
+    for (const [key, { cache, record, diffID }] of this.#used) {
+      // What was executed here meanwhile counts more.
+      const local = store.cache.get(key)
+      if (local && (!local.layer || store.keepLayer(local.layer, lease))) continue
+      const there = diffID !== undefined && store.hasLayer(diffID)
+      const leads = record.content !== undefined && store.cache.get(record.content) !== undefined
+      const plain = diffID === undefined && record.content === undefined
+      if (!there && !leads && !plain) continue
+      const { created, content, title } = record
+      const layer = diffID === undefined ? undefined : { diffID }
+      store.cache.put(key, { key: content ?? key, created, title, layer, origin: cache.source.name }, lease)
+    }
+  }
+
+  close(): void {
+    for (const { source } of this.#caches) source.close()
+    for (const mount of this.#mounts.values()) void mount.then((m) => m?.close())
+  }
+
+  #holders(diffID: string): (HeldLayer & { cache: OpenCache })[] {
+    return this.#caches.flatMap((cache) => {
+      if (cache.broken) return []
+      const layer = cache.loaded.layers.find((l) => l.diffID === diffID && cache.source.has(l.blob))
+      return layer ? [{ cache, source: cache.source, layer }] : []
+    })
+  }
+
+  /** A table that can't be read is no harm: the layer itself has it. */
+  async #listed({ source, layer }: HeldLayer): Promise<Toc | undefined> {
+    try {
+      const packed = await readBlob(source, layer.toc!, MAX_TOC_BYTES)
+      const { gunzipSync } = process.getBuiltinModule('node:zlib')
+      const toc = decodeToc(gunzipSync(packed, { maxOutputLength: MAX_TOC_BYTES }))
+      return toc.tarSize === layer.tarSize ? toc : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async #bring({ source, layer }: HeldLayer): Promise<void> {
+    const { store, lease } = this.#shop
+    const builder = new TocBuilder()
+    const parser = new TarParser({ entry: (e, p) => builder.entry(e, p) })
+    const writer = store.blobs.writer(lease)
+    try {
+      for await (const chunk of decompress(verifiedBlob(source, layer.blob))) {
+        if (layer.tarSize !== undefined && writer.sizeBytes + chunk.length > layer.tarSize)
+          throw new TsboxError('E_CACHE_INVALID', `read cache: layer "${layer.diffID}" is longer than it should be`)
+        parser.push(chunk)
+        writer.write(chunk)
+      }
+      parser.end()
+      lease.hold('layer', layer.diffID)
+      const { sizeBytes } = writer.commit({ digest: layer.diffID, sizeBytes: layer.tarSize })
+      store.layers.putToc(layer.diffID, builder.finish(sizeBytes), lease)
+    } finally {
+      writer.abort()
+    }
+  }
+
+  #break(cache: OpenCache, err: unknown): void {
+    if (cache.broken) return
+    cache.broken = err instanceof Error ? err : new Error(String(err))
+    this.#brokenNow = true
+    // Nothing that it says is believed any more.
+    for (const [key, use] of this.#used) if (use.cache === cache) this.#used.delete(key)
+    this.#report.warn(`the cache at ${cache.source.name} is damaged: ${messageOf(err)}: building without it`)
+  }
+}
+
+function nameOf(from: CacheFrom): string {
+  return from.type === 'image' ? `image:${from.reference}` : `local:${from.src}`
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err)
+}
+
+/** Whether a failure is this machine's rather than the cache's: a full disk must not look like a damaged cache. */
+function isOurs(err: unknown): boolean {
+  if (err instanceof TsboxError) return err.code === 'E_DISK_FULL' || err.code === 'E_STORE_UNWRITABLE'
+  const code = errnoCode(err)
+  return code === 'ENOSPC' || code === 'EDQUOT' || (err instanceof Error && err.name === 'AbortError')
+}

@@ -1,0 +1,120 @@
+import type { CacheEntries } from '../../build/export/cache-entries.js'
+import type { BuildHost, CacheRecord } from '../../build/seams.js'
+import { InternalStep } from '../../build/solve/internal-step.js'
+import type { Platform } from '../../oci/platform.js'
+import type { BuildRequest, CacheTo } from '../api.js'
+import type { NodeLayers } from '../layers/node-layers.js'
+import type { Workshop } from '../layers/workshop.js'
+import { CacheImport } from './import.js'
+
+const LEFT_OUT = 'A cache that cannot be used is left out'
+const NOT_WRITTEN = 'A cache that cannot be written fails no build'
+
+type Env = Readonly<Record<string, string | undefined>>
+type ProgressHost = Pick<BuildHost, 'progress' | 'nowMs' | 'nextVertexId' | 'sha256'>
+
+/** The caches that one build takes from and gives to. */
+export class CacheSession {
+  readonly #shop: Workshop
+  readonly #layers: NodeLayers
+  readonly #request: BuildRequest
+  readonly #platform: Platform
+  readonly #env: Env
+  #host: ProgressHost | undefined
+  #importStep = 1
+  #import: CacheImport | undefined
+
+  constructor(deps: { shop: Workshop; layers: NodeLayers; env: Env }, request: BuildRequest, platform: Platform) {
+    this.#shop = deps.shop
+    this.#layers = deps.layers
+    this.#env = deps.env
+    this.#request = request
+    this.#platform = platform
+  }
+
+  /** A record that the store has not, or whose layer is gone there. @param local what the store has */
+  record(key: string, local: CacheRecord | undefined): CacheRecord | undefined {
+    const { store, lease } = this.#shop
+    if (local && (!local.layer || store.keepLayer(local.layer, lease))) return local
+    return this.#import?.record(key) ?? local
+  }
+
+  /** Opens the caches of `--cache-from`; each that can't be read is a warning. @param host shows it */
+  async open(host: ProgressHost): Promise<void> {
+    this.#host = host
+    const { cacheFrom = [] } = this.#request
+    if (cacheFrom.length === 0) return
+    this.#import = new CacheImport(this.#shop, {
+      step: (name, work) =>
+        new InternalStep(host).run(name, (_, id) => {
+          this.#importStep = id
+          return work()
+        }),
+      warn: (message) => this.#warn(this.#importStep, 'CacheImport', message, LEFT_OUT),
+    })
+    this.#layers.origin = this.#import
+    await this.#import.open(cacheFrom, this.#platform)
+  }
+
+  /** Runs a build, again where a cache fails on the way; then keeps what was taken from caches. */
+  async build<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#import) return work()
+    const result = await this.#import.retrying(this.#request.signal, work)
+    this.#import.persist()
+    return result
+  }
+
+  /** Whether the image gets a cache into its configuration. */
+  get isInline(): boolean {
+    return this.#request.cacheTo?.some((to) => to.type === 'inline') ?? false
+  }
+
+  /** Writes every cache of `--cache-to` that is no inline one. @throws TsboxError only where that is asked for */
+  async exportAll(entries: CacheEntries): Promise<void> {
+    for (const to of this.#request.cacheTo ?? []) if (to.type !== 'inline') await this.#exportTo(to, entries)
+  }
+
+  /** Whether {@link exportAll} has something to do. */
+  get exports(): boolean {
+    return this.#request.cacheTo?.some((to) => to.type !== 'inline') ?? false
+  }
+
+  close(): void {
+    this.#import?.close()
+    this.#layers.origin = undefined
+  }
+
+  async #exportTo(to: Extract<CacheTo, { type: 'local' }>, entries: CacheEntries): Promise<void> {
+    const { signal } = this.#request
+    await new InternalStep(this.#host!).run('exporting cache to client directory', async (status, id) => {
+      const [{ exportCache }, { openFolder }] = await Promise.all([import('./export.js'), import('./folder-target.js')])
+      status('preparing build cache for export')
+      try {
+        const target = await openFolder(to.dest, to.tag, signal)
+        const deps = {
+          shop: this.#shop,
+          layers: this.#layers,
+          imported: this.#import,
+          platform: this.#platform,
+          env: this.#env,
+          signal,
+        }
+        try {
+          await exportCache(deps, target, entries, to, status)
+        } finally {
+          target.close()
+        }
+      } catch (err) {
+        if (signal.aborted || !to.ignoreError) throw err
+        const why = err instanceof Error ? err.message : String(err)
+        this.#warn(id, 'CacheExport', `${why}: the image is built, the cache is what it was`, NOT_WRITTEN)
+      }
+    })
+  }
+
+  #warn(id: number, rule: string, message: string, description: string): void {
+    const { progress, nowMs } = this.#host!
+    const place = { line: 0, endLine: 0, source: { file: '', text: '' } }
+    progress({ type: 'warning', id, time: nowMs(), rule, message, description, url: '', ...place })
+  }
+}

@@ -1,0 +1,452 @@
+/** Caches that leave the machine: exported by one store, imported by another. */
+import assert from 'node:assert/strict'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { before, type TestContext, test } from 'node:test'
+import { type Cli, HAS_SUBIDS, makeBase, openCli, requireBox, sharedCli, skip, writeContext } from '../helpers/cli.js'
+
+const cli = sharedCli()
+let base = ''
+before(() => {
+  makeBase(cli)
+  base = join(cli.dir, 'base.tar')
+  cli.ok(['save', '-o', base, 'base'])
+})
+
+/** Another machine: a store that knows the base image and nothing else. */
+function otherMachine(t: TestContext): Cli {
+  const other = openCli(t)
+  other.ok(['load', '-i', base])
+  return other
+}
+
+/** Steps that were not answered from a cache, by their names in plain progress. */
+function executed(log: string): string[] {
+  const cached = new Set([...log.matchAll(/^#(\d+) CACHED$/gm)].map((m) => m[1]))
+  const steps = [...log.matchAll(/^#(\d+) \[(?!internal).*?\d+\/\d+\] (.*)$/gm)]
+  return [...new Set(steps.filter((m) => !cached.has(m[1])).map((m) => m[2]!))]
+}
+
+const DOCKERFILE = `FROM base AS make
+RUN echo tools > /tools && chown 7:8 /tools && head -c 300000 /dev/urandom > /noise
+COPY in.txt /in.txt
+RUN cat /tools /in.txt > /out && echo made on $(uname -s)
+FROM base
+WORKDIR /app
+COPY --from=make /out /app/out
+RUN cat /app/out > /app/copy
+`
+const context = (input = 'one\n') => writeContext(cli, { Dockerfile: DOCKERFILE, 'in.txt': input })
+const folder = () => join(mkdtempSync(join(cli.dir, 'cache-')), 'c')
+const blobs = (dir: string) => readdirSync(join(dir, 'blobs/sha256')).sort()
+const warnings = (log: string) => log.match(/ - Cache(Import|Export): .*/g) ?? []
+
+/** A cache of the build, made once. */
+let made: { dir: string; id: string } | undefined
+function exported(): { dir: string; id: string } {
+  if (!made) {
+    const dir = folder()
+    made = { dir, id: cli.build(context(), ['--cache-to', `type=local,dest=${dir},mode=max`]).id }
+  }
+  return made
+}
+
+interface Document {
+  config: { digest: string; mediaType: string }
+  layers: { digest: string; mediaType: string; size: number }[]
+}
+const documentOf = <T>(dir: string, digest: string) =>
+  JSON.parse(readFileSync(join(dir, 'blobs', digest.replace(':', '/')), 'utf8')) as T
+const indexOf = (dir: string) =>
+  JSON.parse(readFileSync(join(dir, 'index.json'), 'utf8')) as { manifests: { digest: string }[] }
+const manifestOf = (dir: string) => documentOf<Document>(dir, indexOf(dir).manifests[0]!.digest)
+interface Config {
+  records: { key: string; layer?: number; title?: string }[]
+  layers: { digest: string; diffID: string }[]
+  mounts: { id: string; digest: string; uid: number; mode: number }[]
+}
+const configOf = (dir: string) => documentOf<Config>(dir, manifestOf(dir).config.digest)
+
+test('another machine executes nothing and makes the same image, moving only its layers', async (t) => {
+  if (!(await requireBox(t))) return
+  const { dir, id } = exported()
+  const other = otherMachine(t)
+  const built = other.build(context(), ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+  assert.deepEqual(executed(built.log), [])
+  assert.equal(built.id, id)
+  assert.deepEqual(warnings(built.log), [])
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/app/copy']), 'tools\none\n')
+  const { records, layers } = configOf(dir)
+  const tools = layers[records.find((r) => r.title?.includes('echo tools'))!.layer!]!
+  assert.ok(!other.names('blobs', 'sha256').includes(tools.diffID.slice(7)), 'no layer of another stage')
+  // From now on the store knows it itself.
+  renameSync(dir, `${dir}.away`)
+  const again = other.build(context(), ['--cache-from', `type=local,src=${dir}`])
+  renameSync(`${dir}.away`, dir)
+  assert.match(warnings(again.log).join(), /no cache at local:/)
+  assert.equal(again.id, id)
+})
+
+test('cacheonly moves no layer at all', async (t) => {
+  if (!(await requireBox(t))) return
+  const other = otherMachine(t)
+  const layers = new Set(configOf(exported().dir).layers.map((l) => l.diffID.slice(7)))
+  const { log } = other.build(context(), ['-o', 'type=cacheonly', '--cache-from', `type=local,src=${exported().dir}`])
+  assert.deepEqual(executed(log), [])
+  // The context's own file is read, and so written; no other.
+  const there = other.names('blobs', 'sha256').filter((hex) => layers.has(hex))
+  assert.ok(there.length <= 1, `${there.length} layers`)
+})
+
+test('a changed step runs again, and what follows it', async (t) => {
+  if (!(await requireBox(t))) return
+  const other = otherMachine(t)
+  const { log } = other.build(context('two\n'), ['-t', 'app', '--cache-from', `type=local,src=${exported().dir}`])
+  assert.deepEqual(executed(log).filter((s) => s.startsWith('RUN')).length, 2, log)
+  assert.ok(!executed(log).some((s) => s.includes('echo tools')), log)
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/app/copy']), 'tools\ntwo\n')
+})
+
+test('min has the layers of the result and no others', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  cli.build(context(), ['--cache-to', `type=local,dest=${dir}`])
+  assert.equal(configOf(dir).layers.length, 3)
+  assert.ok(!configOf(dir).records.some((r) => r.title?.includes('echo tools')))
+  assert.ok(configOf(dir).layers.length < configOf(exported().dir).layers.length)
+})
+
+/** Ways in which a cache can be wrong: each gets a copy. */
+const DAMAGE: [what: string, damage: (dir: string) => void][] = [
+  ['an index that is no JSON', (dir) => writeFileSync(join(dir, 'index.json'), 'x')],
+  ['a manifest with other bytes', (dir) => flip(dir, indexOf(dir).manifests[0]!.digest)],
+  ['a configuration with other bytes', (dir) => flip(dir, manifestOf(dir).config.digest)],
+  ['layers with other bytes', (dir) => manifestOf(dir).layers.map((l) => flip(dir, l.digest))],
+  ['layers cut short', (dir) => manifestOf(dir).layers.map((l) => truncateSync(pathOf(dir, l.digest), l.size - 1))],
+  ['no blobs', (dir) => manifestOf(dir).layers.map((l) => rmSync(pathOf(dir, l.digest)))],
+  [
+    'links for blobs',
+    (dir) => {
+      for (const { digest } of manifestOf(dir).layers) {
+        renameSync(pathOf(dir, digest), join(dir, digest.slice(7)))
+        symlinkSync(join(dir, digest.slice(7)), pathOf(dir, digest))
+      }
+    },
+  ],
+  ['layers that are others', swapLayers],
+  ['records that are none', (dir) => rewrite(dir, (c) => Object.assign(c.records[0]!, { key: '../../images/x' }))],
+  ['records of layers that are not there', (dir) => rewrite(dir, (c) => Object.assign(c.records[0]!, { layer: 99 }))],
+]
+
+const pathOf = (dir: string, digest: string) => join(dir, 'blobs', digest.replace(':', '/'))
+
+function flip(dir: string, digest: string): void {
+  const bytes = readFileSync(pathOf(dir, digest))
+  const at = bytes.length >> 1
+  bytes[at] = bytes[at]! ^ 1
+  writeFileSync(pathOf(dir, digest), bytes)
+}
+
+/** A cache that is whole, by its digests, and lies. */
+function rewrite(dir: string, change: (config: Config) => void): void {
+  const { createHash } = process.getBuiltinModule('node:crypto')
+  const put = (value: unknown) => {
+    const bytes = Buffer.from(JSON.stringify(value))
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    writeFileSync(pathOf(dir, digest), bytes)
+    return { digest, size: bytes.length }
+  }
+  const manifest = manifestOf(dir)
+  const config = configOf(dir)
+  change(config)
+  const index = indexOf(dir)
+  Object.assign(manifest.config, put(config))
+  Object.assign(index.manifests[0]!, put(manifest))
+  writeFileSync(join(dir, 'index.json'), JSON.stringify(index))
+}
+
+function swapLayers(dir: string): void {
+  rewrite(dir, ({ layers }) => {
+    const digests = layers.map((l) => l.digest)
+    for (const [i, l] of layers.entries()) l.digest = digests[(i + 1) % digests.length]!
+  })
+}
+
+test('a damaged cache is one warning and a build without it', async (t) => {
+  if (!(await requireBox(t))) return
+  for (const [what, damage] of DAMAGE) {
+    const dir = folder()
+    cpSync(exported().dir, dir, { recursive: true })
+    damage(dir)
+    const other = otherMachine(t)
+    const { log } = other.build(context(), ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+    assert.equal(warnings(log).length, 1, `${what}:\n${log}`)
+    assert.match(warnings(log)[0]!, /building without it/, what)
+    assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/app/copy']), 'tools\none\n', what)
+    assert.deepEqual(executed(other.build(context()).log), [], `${what}: the next build finds what this one made`)
+    const origins = other.names('cache').filter((n) => readFileSync(join(other.root, 'cache', n), 'utf8').includes(dir))
+    assert.deepEqual(origins, [], `${what}: nothing of the cache is remembered`)
+    assert.deepEqual(other.leftovers(), [], what)
+  }
+})
+
+test('a cache of one id mode serves the other, owners and all', async (t) => {
+  if (!(await requireBox(t))) return
+  if (!HAS_SUBIDS) return skip(t, 'subordinate ids (uidmap, /etc/subuid)', { byDefinition: true }) as never
+  const mount = '--mount=type=cache,id=m,target=/m,uid=5,gid=6,mode=0750'
+  const Dockerfile = `FROM base
+RUN ${mount} echo x > /m/f && chown 7:8 /m/f && echo y > /own && chown 9:10 /own
+RUN stat -c '%u:%g' /own > /seen
+`
+  const look = 'stat -c "%n %u:%g %a" /m /m/f /own && cat /seen'
+  const second = `FROM base\nRUN ${mount} ${look}\n`
+  for (const [from, to] of [
+    ['subid', 'single'],
+    ['single', 'subid'],
+  ] as const) {
+    const dir = folder()
+    const first = openCli(t)
+    first.ok(['load', '-i', base])
+    const cache = `type=local,dest=${dir},mode=max`
+    const { id } = first.build(writeContext(cli, { Dockerfile }), ['--userns', from, '--cache-to', cache])
+    const other = otherMachine(t)
+    const built = other.build(writeContext(cli, { Dockerfile }), [
+      '--userns',
+      to,
+      '--cache-from',
+      `type=local,src=${dir}`,
+    ])
+    assert.deepEqual(executed(built.log), [], `${from} to ${to}`)
+    assert.equal(built.id, id)
+    const image = `FROM ${id.slice(7)}\n${second.slice(second.indexOf('\n') + 1)}`
+    const seen = other.build(writeContext(cli, { Dockerfile: image }), [
+      ...['--userns', to, '--cache-from', `type=local,src=${dir}`],
+    ])
+    for (const line of ['/m 5:6 750', '/m/f 7:8 644', '/own 9:10 644', '9:10'])
+      assert.match(seen.log, new RegExp(`^#\\d+ [\\d.]+ ${line}$`, 'm'), `${from} to ${to}: ${line}`)
+  }
+})
+
+const mounting = (command: string) => `FROM base\nRUN --mount=type=cache,id=Pkg/Cache,target=/m ${command}\n`
+
+test('cache mounts travel with a cache, and survive a build that had no use for them', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  const fill = writeContext(cli, { Dockerfile: mounting('echo kept > /m/f && ln -s f /m/link && ln /m/f /m/hard') })
+  const to = `type=local,dest=${dir},mode=max`
+  cli.build(fill, ['--cache-to', to])
+  assert.deepEqual(
+    configOf(dir).mounts.map((m) => m.id),
+    ['Pkg/Cache'],
+  )
+  const other = otherMachine(t)
+  const from = `type=local,src=${dir}`
+  assert.deepEqual(executed(other.build(fill, ['--cache-from', from, '--cache-to', to]).log), [])
+  assert.equal(configOf(dir).mounts.length, 1, 'a build of cached steps keeps the mount')
+  const use = writeContext(cli, { Dockerfile: mounting('cat /m/f /m/link /m/hard > /seen; echo more >> /m/f') })
+  other.build(use, ['-t', 'app', '--cache-from', from])
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/seen']), 'kept\nkept\nkept\n')
+  // It is not empty any more: what is here counts.
+  const later = writeContext(cli, { Dockerfile: mounting('cat /m/f > /later') })
+  other.build(later, ['-t', 'app', '--cache-from', from])
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/later']), 'kept\nmore\n')
+})
+
+test('cache mounts are left out on request, by id, and where they are too large', async (t) => {
+  if (!(await requireBox(t))) return
+  const Dockerfile = `FROM base
+RUN --mount=type=cache,id=a,target=/a --mount=type=cache,id=b,target=/b echo x > /a/f && head -c 100000 /dev/zero > /b/f
+`
+  const dir = folder()
+  const exportWith = (more: string) => {
+    const { log } = cli.build(writeContext(cli, { Dockerfile }), [
+      '--cache-to',
+      `type=local,dest=${dir},mode=max${more}`,
+    ])
+    return {
+      log,
+      ids: configOf(dir)
+        .mounts.map((m) => m.id)
+        .sort(),
+    }
+  }
+  assert.deepEqual(exportWith('').ids, ['a', 'b'])
+  assert.deepEqual(exportWith(',mounts=b').ids, ['b'])
+  const before = blobs(dir).length
+  assert.deepEqual(exportWith(',mounts=false').ids, [])
+  assert.ok(blobs(dir).length < before, 'what nothing refers to is gone')
+  const small = exportWith(',mounts=a,b,mounts-limit=50k')
+  assert.deepEqual(small.ids, ['a'])
+  assert.match(small.log, /cache mount b left out: it is larger than 51200 bytes/)
+})
+
+test('a damaged cache mount starts empty', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  cli.build(writeContext(cli, { Dockerfile: mounting('echo kept > /m/f') }), [
+    '--cache-to',
+    `type=local,dest=${dir},mode=max`,
+  ])
+  flip(dir, configOf(dir).mounts[0]!.digest)
+  const other = otherMachine(t)
+  const use = writeContext(cli, { Dockerfile: mounting('ls -A /m > /seen') })
+  const { log } = other.build(use, ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+  assert.match(warnings(log).join(), /cannot use cache mount "Pkg\/Cache"/)
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/seen']), '')
+})
+
+test('exporting again writes nothing anew, drops what is not referred to, and mends what was damaged', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  const to = `type=local,dest=${dir},mode=max`
+  cli.build(context(), ['--cache-to', to])
+  const [index, first] = [readFileSync(join(dir, 'index.json'), 'utf8'), blobs(dir)]
+  const again = cli.build(context(), ['--cache-to', to])
+  assert.doesNotMatch(again.log, /writing layer/)
+  assert.equal(readFileSync(join(dir, 'index.json'), 'utf8'), index)
+  assert.deepEqual(blobs(dir), first)
+  const layer = configOf(dir).layers[0]!.digest
+  const whole = readFileSync(pathOf(dir, layer))
+  flip(dir, layer)
+  cli.build(context(), ['--cache-to', to])
+  assert.deepEqual(readFileSync(pathOf(dir, layer)), whole)
+  cli.build(context('three\n'), ['--cache-to', to])
+  const now = blobs(dir)
+  assert.ok(first.some((b) => !now.includes(b)) && now.length === first.length)
+  // Another tag beside it keeps what both have.
+  cli.build(context(), ['--cache-to', `${to},tag=other`])
+  assert.equal(indexOf(dir).manifests.length, 2)
+  const other = otherMachine(t)
+  const { log } = other.build(context('three\n'), ['--cache-from', `type=local,src=${dir},tag=latest`])
+  assert.deepEqual(executed(log), [])
+})
+
+for (const compression of ['uncompressed', 'zstd', 'gzip,compression-level=1'])
+  test(`layers of a cache may be packed: ${compression}`, async (t) => {
+    if (!(await requireBox(t))) return
+    const dir = folder()
+    cli.build(context(), ['--cache-to', `type=local,dest=${dir},mode=max,compression=${compression}`])
+    const other = otherMachine(t)
+    const built = other.build(context(), ['--cache-from', `type=local,src=${dir}`])
+    assert.deepEqual([executed(built.log), warnings(built.log), built.id], [[], [], exported().id])
+  })
+
+test('an export that fails is a warning; the build fails only where that is asked for', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = join(folder(), '..')
+  writeFileSync(join(dir, 'mine'), 'keep')
+  const { log } = cli.build(context(), ['--cache-to', `type=local,dest=${dir}`])
+  assert.equal(warnings(log).length, 1, log)
+  const strict = cli.run(['build', '--cache-to', `type=local,dest=${dir},ignore-error=false`, context()])
+  assert.equal(strict.code, 1)
+  assert.match(strict.stderr, /it holds other things/)
+  assert.deepEqual(readdirSync(dir), ['mine'])
+  const linked = folder()
+  mkdirSync(linked)
+  mkdirSync(`${linked}.else`)
+  symlinkSync(`${linked}.else`, join(linked, 'blobs'))
+  writeFileSync(join(linked, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+  assert.equal(warnings(cli.build(context(), ['--cache-to', `type=local,dest=${linked}`]).log).length, 1)
+  assert.deepEqual(readdirSync(`${linked}.else`), [], 'no link is followed')
+})
+
+test('an export that is killed leaves the cache that was there', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  const to = `type=local,dest=${dir},mode=max`
+  cli.build(context(), ['--cache-to', to])
+  const index = readFileSync(join(dir, 'index.json'), 'utf8')
+  const Dockerfile = 'FROM base\nRUN head -c 60000000 /dev/urandom > /big\n'
+  const running = cli.start(['build', '--progress', 'plain', '--cache-to', to, writeContext(cli, { Dockerfile })])
+  await running.until(/preparing build cache/)
+  running.child.kill('SIGKILL')
+  await running.ended
+  assert.equal(readFileSync(join(dir, 'index.json'), 'utf8'), index)
+  const other = otherMachine(t)
+  assert.deepEqual(executed(other.build(context(), ['--cache-from', `type=local,src=${dir}`]).log), [])
+  cli.build(context(), ['--cache-to', to])
+  assert.deepEqual(readdirSync(dir).sort(), ['blobs', 'index.json', 'oci-layout'])
+})
+
+test('an image with an inline cache is one, from the store, a layout and an archive', async (t) => {
+  if (!(await requireBox(t))) return
+  const Dockerfile = `FROM base AS make\nCOPY in.txt /in\nFROM base\nWORKDIR /w\nCOPY --from=make /in /w/in\nRUN cat /w/in > /w/out\n`
+  const files = { Dockerfile, 'in.txt': 'inline\n' }
+  const dir = folder()
+  const tar = join(cli.dir, 'inline.tar')
+  const { id } = cli.build(writeContext(cli, files), ['-t', 'inline', '--cache-to', 'type=inline'])
+  cli.ok(['save', '-o', tar, 'inline'])
+  cli.build(writeContext(cli, files), [
+    '-t',
+    'inline',
+    '--cache-to',
+    'type=inline',
+    '-o',
+    `type=oci,tar=false,dest=${dir}`,
+  ])
+  const sources: [from: string, prepare: (other: Cli) => void][] = [
+    ['inline', (other) => other.ok(['load', '-i', tar])],
+    ['type=inline,ref=inline', (other) => other.ok(['load', '-i', tar])],
+    [`type=inline,src=${tar}`, () => {}],
+    [`type=local,src=${dir}`, () => {}],
+    [`oci-layout://${dir}`, () => {}],
+  ]
+  for (const [from, prepare] of sources) {
+    const other = otherMachine(t)
+    prepare(other)
+    const built = other.build(writeContext(cli, files), [
+      '-t',
+      'new',
+      '--cache-to',
+      'type=inline',
+      '--cache-from',
+      from,
+    ])
+    // What the other stage copies is read to know the key of what follows.
+    assert.deepEqual(executed(built.log), ['COPY in.txt /in'], `${from}\n${built.log}`)
+    assert.equal(built.id, id, from)
+    assert.equal(other.ok(['run', '--rm', 'new', 'cat', '/w/out']), 'inline\n')
+  }
+  const other = otherMachine(t)
+  const { log } = other.build(writeContext(cli, files), ['--cache-from', 'base', '--cache-from', 'nothing:here'])
+  assert.equal(warnings(log).length, 2, log)
+})
+
+test('with SOURCE_DATE_EPOCH two machines write the same cache', async (t) => {
+  if (!(await requireBox(t))) return
+  const env = { SOURCE_DATE_EPOCH: '1700000000' }
+  const dirs = [folder(), folder()]
+  const Dockerfile = 'FROM base\nRUN echo x > /x && touch -d @1600000000 /x\n'
+  for (const dir of dirs)
+    otherMachine(t).build(writeContext(cli, { Dockerfile }), ['--cache-to', `type=local,dest=${dir},mode=max`], { env })
+  assert.deepEqual(blobs(dirs[0]!), blobs(dirs[1]!))
+})
+
+test('an imported cache of other stages is exported again without being fetched', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  const other = otherMachine(t)
+  other.build(context(), [
+    '--cache-from',
+    `type=local,src=${exported().dir}`,
+    '--cache-to',
+    `type=local,dest=${dir},mode=max`,
+  ])
+  assert.deepEqual(
+    configOf(dir).layers.map((l) => l.diffID),
+    configOf(exported().dir).layers.map((l) => l.diffID),
+  )
+  assert.ok(existsSync(join(dir, 'oci-layout')))
+})
