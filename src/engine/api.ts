@@ -11,8 +11,9 @@ import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.j
 import type { Descriptor } from '../oci/manifest.js'
 import type { DoctorFact } from '../rootless/doctor-fact.js'
 import type { RlimitName } from '../rootless/plan.js'
+import type { RunIsolation } from './run/isolation/request.js'
 
-export type { DoctorFact }
+export type { DoctorFact, RunIsolation }
 
 export interface EngineOptions {
   /** Folder of the store; default TSBOX_ROOT, else $XDG_DATA_HOME/tsbox, else ~/.local/share/tsbox. */
@@ -297,6 +298,8 @@ export interface RunRequest {
   hostname?: string | undefined
   shmSizeBytes?: number | undefined
   ulimits?: readonly Ulimit[] | undefined
+  /** Undefined: docker's defaults. */
+  isolation?: RunIsolation | undefined
   userns: 'auto' | 'subid' | 'single'
   signal: AbortSignal
 }

@@ -79,6 +79,17 @@ export function resolveUser(spec: string, passwd: string, group: string): Resolv
   return result
 }
 
+/** Ids of groups by name or number. @throws TsboxError E_UNKNOWN_GROUP, exit code 125 */
+export function resolveGroups(names: readonly string[], group: string): number[] {
+  if (!names.length) return []
+  const groups = parseGroup(group)
+  return names.map((name) => {
+    const found = groups.find((g) => g.name === name)
+    if (!found && !isId(name)) throw unknown('group', name)
+    return found?.gid ?? Number(name)
+  })
+}
+
 // A name that looks like a number is a name first, as in Docker.
 function findUser(users: readonly PasswdEntry[], user: string): PasswdEntry | undefined {
   return users.find((u) => u.name === user) ?? (isId(user) ? users.find((u) => u.uid === Number(user)) : undefined)

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { relativeToRoot } from '../base/path.js'
 import type { PlanOp, StepPlan } from './plan.js'
 
@@ -24,12 +24,21 @@ export interface ContainerSpec {
   /** Makes this directory when absent. */
   cwd?: { path: string; uid: number; gid: number } | undefined
   readonlyRoot?: boolean | undefined
+  /** Paths that are hidden or write-protected in place of the usual ones. */
+  masked?: readonly string[] | undefined
+  readonlyPaths?: readonly string[] | undefined
+  sysWritable?: boolean | undefined
+  /** By path below /proc/sys, with slashes. */
+  sysctls?: Readonly<Record<string, string>> | undefined
+  oomScore?: number | undefined
+  /** Namespaces of the host's; with `ipc` comes its /dev/shm. */
+  shared?: readonly ('ipc' | 'uts')[] | undefined
   /** Files to hand back, as /etc/passwd and /etc/group. */
   read?: readonly string[] | undefined
 }
 
 /** @see moby oci/defaults.go */
-const MASKED = [
+const MASKED: readonly string[] = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/interrupts',
@@ -43,7 +52,18 @@ const MASKED = [
   '/sys/firmware',
   '/sys/devices/virtual/powercap',
 ]
-const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+export const READONLY: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+/** Interrupts of thermal events tell of what others compute; each processor counts them. */
+const PROCESSORS = '/sys/devices/system/cpu'
+const THERMAL = 'thermal_throttle'
+
+/** What Docker hides: a fixed list, and a folder of each processor where the kernel has them. */
+export function maskedPaths(): readonly string[] {
+  if (!existsSync(`${PROCESSORS}/cpu0/${THERMAL}`)) return MASKED
+  const processors = readdirSync(PROCESSORS).filter((name) => /^cpu\d+$/.test(name))
+  return [...MASKED, ...processors.map((name) => `${PROCESSORS}/${name}/${THERMAL}`)]
+}
+
 const BASE_STUBS = ['proc', 'sys', 'dev', 'etc']
 const BASE_FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf']
 /** The root is mounted on this directory of the stub: any that is always there. */
@@ -71,21 +91,28 @@ export function containerPlan(spec: ContainerSpec): StepPlan {
   const ownNetwork = spec.network === 'none'
   const ops: PlanOp[] = [
     { op: 'root', layers: [spec.stub, ...spec.layers], upper: spec.upper, work: spec.work },
-    { op: 'hostname', name: spec.hostname },
+    ...(spec.shared?.includes('uts') ? [] : [{ op: 'hostname', name: spec.hostname } as const]),
     { op: 'proc', target: '/proc' },
     { op: 'dev', target: '/dev', shmSizeBytes: spec.shmSizeBytes },
-    { op: 'sys', target: '/sys' },
+    { op: 'sys', target: '/sys', writable: spec.sysWritable },
   ]
+  if (spec.oomScore !== undefined) ops.unshift({ op: 'oom', score: spec.oomScore })
+  if (spec.shared?.includes('ipc')) ops.push({ op: 'bind', source: { path: '/dev/shm' }, target: '/dev/shm' })
   if (ownNetwork) ops.push({ op: 'cgroup', target: '/sys/fs/cgroup' }, ...OWN_NETWORK)
+  for (const [path, text] of Object.entries(spec.sysctls ?? {}))
+    ops.push({ op: 'write', path: `/proc/sys/${path}`, text })
   ops.push(textFile('/etc/hostname', `${spec.hostname}\n`))
   if (spec.hosts !== undefined) ops.push(textFile('/etc/hosts', spec.hosts))
   if (spec.resolvConf !== undefined) ops.push(textFile('/etc/resolv.conf', spec.resolvConf))
   ops.push(...[...spec.mounts].sort((a, b) => depth(a) - depth(b)))
   if (spec.cwd) ops.push({ op: 'mkdir', mode: 0o755, ...spec.cwd })
-  ops.push({ op: 'mask', paths: MASKED }, { op: 'readonly', paths: READONLY })
+  ops.push(
+    { op: 'mask', paths: spec.masked ?? maskedPaths() },
+    { op: 'readonly', paths: spec.readonlyPaths ?? READONLY },
+  )
   if (spec.readonlyRoot) ops.push({ op: 'readonly', paths: ['/'] })
   for (const path of spec.read ?? []) ops.push({ op: 'read', path, maxBytes: READ_MAX })
-  return { root: `${spec.stub}/${ROOT_PLACE}`, network: ownNetwork ? 'own' : 'host', ops }
+  return { root: `${spec.stub}/${ROOT_PLACE}`, network: ownNetwork ? 'own' : 'host', shared: spec.shared, ops }
 }
 
 /**

@@ -31,6 +31,11 @@ export function hintFor(stage: string, errno: string, detail: string): string | 
       return errno === 'ENOSPC' ? 'sudo sysctl -w user.max_user_namespaces=15000' : undefined
     case 'resource limit':
       return 'a hard limit can only be lowered'
+    case 'set oom score':
+      return 'without root it can only be raised: cat /proc/self/oom_score_adj tells where it is'
+    case 'write':
+      if (!detail.startsWith('/proc/sys/')) return undefined
+      return 'the kernel keeps this setting for the root of the machine, or does not have it'
     case 'exec':
       if (errno === 'ENOEXEC') return `"${detail}" is no program of this machine's architecture, or a script without #!`
       return undefined

@@ -19,6 +19,7 @@ const OPS = {
   write: 14,
   hostname: 15,
   loopback: 16,
+  oom: 17,
 } as const
 
 const STDIO = { frames: 0, inherit: 1, tty: 2 } as const
@@ -35,7 +36,9 @@ export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio): vo
   w.begin(F.RUN)
     .str(plan.root)
     .str(upper ?? NO_PATH)
+  const shared = plan.shared ?? []
   w.flag(plan.network === 'own')
+    .u8((shared.includes('ipc') ? 1 : 0) | (shared.includes('uts') ? 2 : 0))
     .u8(STDIO[stdio.mode])
     .flag(stdio.stdin)
   w.u32(ops.length)
@@ -71,6 +74,8 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
       w.flag(op.readonly)
         .flag(op.recursive ?? true)
         .flag(op.optional)
+        .flag(op.follows)
+        .u32(bindAttributes(op))
       return
     case 'tmpfs':
       w.str(op.target)
@@ -104,9 +109,20 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
       return
     case 'loopback':
       return
+    case 'sys':
+      w.str(op.target).flag(op.writable)
+      return
+    case 'oom':
+      w.u32(op.score >>> 0)
+      return
     default:
       w.str(op.target)
   }
+}
+
+/** MOUNT_ATTR_* bits. @see mount_setattr(2) */
+function bindAttributes(op: Extract<PlanOp, { op: 'bind' }>): number {
+  return (op.nosuid ? 2 : 0) | (op.nodev ? 4 : 0) | (op.noexec ? 8 : 0)
 }
 
 /** Puts a process into an EXEC frame. */

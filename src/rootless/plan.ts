@@ -44,6 +44,11 @@ export type PlanOp =
       recursive?: boolean | undefined
       /** Skips the op where the source does not exist. */
       optional?: boolean | undefined
+      /** What the host mounts below the source later on appears in the container, too. */
+      follows?: boolean | undefined
+      nosuid?: boolean | undefined
+      nodev?: boolean | undefined
+      noexec?: boolean | undefined
     }
   | {
       op: 'tmpfs'
@@ -56,8 +61,8 @@ export type PlanOp =
     }
   /** procfs of the new pid namespace; where the kernel refuses (masked /proc), the host's. */
   | { op: 'proc'; target: string }
-  /** sysfs, read-only: fresh with an own network namespace, else the host's. */
-  | { op: 'sys'; target: string }
+  /** sysfs, read-only unless `writable`: fresh with an own network namespace, else the host's. */
+  | { op: 'sys'; target: string; writable?: boolean | undefined }
   /** A tmpfs with the usual nodes, links, pts, shm and mqueue; with a console if the step has a terminal. */
   | { op: 'dev'; target: string; shmSizeBytes?: number | undefined }
   /** cgroup2, read-only, where the kernel lets us. */
@@ -82,6 +87,8 @@ export type PlanOp =
   /** Writes into an existing file (sysctls below /proc/sys); `optional` ignores failure. */
   | { op: 'write'; path: string; text: string; optional?: boolean | undefined }
   | { op: 'hostname'; name: string }
+  /** The readiness of all processes to be ended when memory is short, -1000 to 1000. @see proc(5), oom_score_adj */
+  | { op: 'oom'; score: number }
   /** Brings up `lo` of an own network namespace. */
   | { op: 'loopback' }
   /** Reads a file once everything is mounted: `Step.files` has its first `maxBytes` bytes, or lacks it. */
@@ -93,6 +100,8 @@ export interface StepPlan {
   root: string
   /** `own` makes a network namespace. */
   network: 'host' | 'own'
+  /** Namespaces of the host's that are not made anew. */
+  shared?: readonly ('ipc' | 'uts')[] | undefined
   ops: readonly PlanOp[]
 }
 

@@ -1,22 +1,17 @@
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORK = 'containers have the network of the host, or none'
-const SECURITY = 'the security profile is fixed'
 const LOGS = 'containers do not run in the background yet, so nothing is logged'
 const HEALTH = 'health checks need a container in the background'
 const WINDOWS = 'it is for Windows'
-const DEVICES = 'devices of the host are not given to containers'
+const DEVICES = 'only root can limit the use of devices'
 
 /** Options of `docker run` that tsbox can't honour, and why. */
 export const RUN_REFUSED: Readonly<Record<string, string>> = {
-  'add-host': 'the hosts file of a container can be given with --volume only',
   annotation: 'containers have no annotations yet',
   'attach,a': 'the program has the streams of tsbox itself',
   'blkio-weight': LIMITS,
   'blkio-weight-device': LIMITS,
-  'cap-add': SECURITY,
-  'cap-drop': SECURITY,
   'cgroup-parent': LIMITS,
-  cgroupns: SECURITY,
   cidfile: 'the id of a container is not told yet',
   'cpu-count': WINDOWS,
   'cpu-percent': WINDOWS,
@@ -30,20 +25,15 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'cpuset-mems': LIMITS,
   'detach,d': 'containers do not run in the background yet',
   'detach-keys': 'containers do not run in the background yet',
-  device: DEVICES,
   'device-cgroup-rule': DEVICES,
   'device-read-bps': LIMITS,
   'device-read-iops': LIMITS,
   'device-write-bps': LIMITS,
   'device-write-iops': LIMITS,
   'disable-content-trust': 'nothing is downloaded',
-  dns: NETWORK,
-  'dns-option': NETWORK,
-  'dns-search': NETWORK,
   domainname: 'containers have no domain name',
   expose: NETWORK,
-  gpus: DEVICES,
-  'group-add': 'the groups of a container are those of its user in the image',
+  gpus: 'there is no runtime for GPUs: give their devices with --device',
   'health-cmd': HEALTH,
   'health-interval': HEALTH,
   'health-retries': HEALTH,
@@ -54,7 +44,6 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'io-maxiops': WINDOWS,
   ip: NETWORK,
   ip6: NETWORK,
-  ipc: 'each container has an IPC namespace of its own',
   isolation: WINDOWS,
   'kernel-memory': LIMITS,
   'label,l': 'containers have no labels yet',
@@ -68,29 +57,20 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'memory-reservation': LIMITS,
   'memory-swap': LIMITS,
   'memory-swappiness': LIMITS,
-  mount: 'use --volume',
   'network-alias': NETWORK,
   'no-healthcheck': 'no health check is run',
   'oom-kill-disable': LIMITS,
-  'oom-score-adj': LIMITS,
-  pid: 'each container has a PID namespace of its own',
   'pids-limit': LIMITS,
   platform: 'tsbox runs images for the platform of this machine',
-  privileged: SECURITY,
   'publish,p': `${NETWORK}: what listens in it is reached at its own port`,
   'publish-all,P': `${NETWORK}: what listens in it is reached at its own port`,
-  'read-only': 'the root of a container is always writable',
   restart: 'containers do not run in the background yet',
   runtime: 'tsbox is its own runtime',
-  'security-opt': SECURITY,
   'sig-proxy': 'signals are always passed on',
   'stop-signal': 'containers do not run in the background yet',
   'stop-timeout': 'containers do not run in the background yet',
   'storage-opt': LIMITS,
-  sysctl: SECURITY,
-  tmpfs: 'use --volume with a folder on a tmpfs of this machine',
   'use-api-socket': 'there is no daemon',
-  uts: 'each container has a UTS namespace of its own',
   'volume-driver': 'there are no volume drivers',
   'volumes-from': 'volumes are not shared between containers yet: name them with -v NAME:PATH',
 }

@@ -2,6 +2,7 @@ import { choice, defineCommand, flag, list, text } from '../command.js'
 import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
 import { limitsOf } from './limits-given.js'
+import { ISOLATION_OPTIONS, isolationOf } from './run-isolation.js'
 import { RUN_REFUSED } from './run-refused.js'
 
 export const command = defineCommand({
@@ -11,6 +12,7 @@ export const command = defineCommand({
   failureStatus: 125,
   stopsAtArgument: true,
   options: {
+    ...ISOLATION_OPTIONS,
     entrypoint: text('Replace the ENTRYPOINT of the image'),
     env: list('Set an environment variable (K=V, or K to pass it on)', 'e'),
     'env-file': list('Read environment variables from a file'),
@@ -43,6 +45,7 @@ export const command = defineCommand({
     for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
     const network = networkOf(values.network ?? values.net)
     const limits = await limitsOf(values)
+    const isolation = await isolationOf(values)
     const outcome = await (await engine()).run({
       image: image!,
       command,
@@ -58,6 +61,7 @@ export const command = defineCommand({
       network,
       hostname: values.hostname,
       ...limits,
+      ...(isolation ? { isolation } : {}),
       userns: values.userns ?? 'auto',
       // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
       signal: new AbortController().signal,

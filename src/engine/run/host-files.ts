@@ -11,6 +11,7 @@ export function hostFiles(options: {
   hostname: string
   network: 'default' | 'host' | 'none'
   extraHosts: readonly { name: string; address: string }[]
+  resolver?: Resolver | undefined
 }): { hosts: string; resolvConf?: string } {
   const own = options.network === 'none'
   const hosts = own ? '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' : readIfThere('/etc/hosts')
@@ -19,8 +20,35 @@ export function hostFiles(options: {
   const base = hosts === '' || hosts.endsWith('\n') ? hosts : `${hosts}\n`
   return {
     hosts: `${loopback}${base}127.0.1.1\t${options.hostname}\n${extra}`,
-    ...(own ? {} : { resolvConf: readIfThere('/etc/resolv.conf') || readIfThere(RESOLVED) }),
+    ...(own && !options.resolver ? {} : { resolvConf: resolvConf(options.resolver) }),
   }
+}
+
+/** What takes the place of the host's own; `.` as the only search domain is none. @see resolv.conf(5) */
+export interface Resolver {
+  servers: readonly string[]
+  search: readonly string[]
+  options: readonly string[]
+}
+
+function resolvConf(resolver: Resolver | undefined): string {
+  const host = readIfThere('/etc/resolv.conf') || readIfThere(RESOLVED)
+  if (!resolver) return host
+  const { servers, search, options } = resolver
+  const replaced = [
+    ...(servers.length ? ['nameserver'] : []),
+    ...(search.length ? ['search', 'domain'] : []),
+    ...(options.length ? ['options'] : []),
+  ]
+  const kept = host.split('\n').filter((line) => line !== '' && !replaced.includes(line.trim().split(/\s/)[0]!))
+  const domains = search.filter((domain) => domain !== '.')
+  const lines = [
+    ...kept,
+    ...servers.map((address) => `nameserver ${address}`),
+    ...(domains.length ? [`search ${domains.join(' ')}`] : []),
+    ...(options.length ? [`options ${options.join(' ')}`] : []),
+  ]
+  return `${lines.join('\n')}\n`
 }
 
 function readIfThere(path: string): string {

@@ -1,5 +1,5 @@
 import { TsboxError } from '../../base/error.js'
-import { type ResolvedUser, resolveUser } from '../../oci/user.js'
+import { type ResolvedUser, resolveGroups, resolveUser } from '../../oci/user.js'
 import type { Step } from '../../rootless/agent.js'
 import { DEFAULT_CAPABILITIES } from '../../rootless/capability.js'
 import { HelperError } from '../../rootless/error.js'
@@ -9,10 +9,12 @@ import { readyMade } from '../../rootless/seccomp/program.js'
 /** Files that a step hands back so that its user can be looked up. */
 export const USER_FILES = ['/etc/passwd', '/etc/group'] as const
 
-/** Who a container's process runs as, by the files of its own root. */
-export function userOf(step: Step, user: string): ResolvedUser {
+/** Who a container's process runs as, by the files of its own root, with more groups if wanted. */
+export function userOf(step: Step, user: string, groupAdd: readonly string[] = []): ResolvedUser {
   const text = (path: string) => new TextDecoder().decode(step.files.get(path) ?? new Uint8Array())
-  return resolveUser(user, text(USER_FILES[0]), text(USER_FILES[1]))
+  const found = resolveUser(user, text(USER_FILES[0]), text(USER_FILES[1]))
+  const added = resolveGroups(groupAdd, text(USER_FILES[1]))
+  return { ...found, groups: [...new Set([...found.groups, ...added])] }
 }
 
 /**

@@ -1,19 +1,20 @@
 import { hostname as machineName } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type ContainerRecord, isContainerName, randomName } from '../../container/record.js'
-import type { ContainerMount } from '../../rootless/container-spec.js'
-import type { StepExit } from '../../rootless/plan.js'
+import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
+import type { OverlaySpec, StepExit } from '../../rootless/plan.js'
 import { selfIdentity } from '../../util/identity.js'
 import { makeDir } from '../../util/make-dir.js'
 import { randomHex } from '../../util/random.js'
 import type { RunOutcome, RunRequest } from '../api.js'
-import type { StoredImage } from '../images/stored-image.js'
+import { openImage, type StoredImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
 import { type ResolvedProcess, resolveProcess } from './container-config.js'
 import { makePlan } from './container-plan.js'
 import { EarlySignals, Interrupted } from './early-signals.js'
 import { hostFiles } from './host-files.js'
+import type { Isolation } from './isolation/resolve.js'
 import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
 import { joinStep, rawTerminal, terminalSize } from './terminal.js'
 import { parseVolume, VolumeMaker, type VolumeSpec } from './volumes.js'
@@ -24,6 +25,7 @@ interface Made {
   dir: string
   hostname: string
   process: ResolvedProcess
+  isolation: Isolation | undefined
   mounts: ContainerMount[]
 }
 
@@ -85,9 +87,11 @@ export class ContainerRunner {
   async #make(request: RunRequest, image: StoredImage): Promise<Made> {
     const { store, lease } = this.#shop
     const id = randomHex(32)
-    const hostname = request.hostname ?? (request.network === 'host' ? machineName() : id.slice(0, 12))
+    const machines = request.network === 'host' || request.isolation?.uts === 'host'
+    const hostname = request.hostname ?? (machines ? machineName() : id.slice(0, 12))
     const process = resolveProcess(image.config.config ?? {}, request, hostname, this.#env)
-    const volumes = this.#volumes(request, image)
+    const isolation = await this.#isolation(request)
+    const volumes = this.#volumes(request, image, isolation)
     const fields: Omit<ContainerRecord, 'name'> = {
       id,
       image: request.image,
@@ -105,7 +109,7 @@ export class ContainerRunner {
       (others) => ({ ...fields, name: chooseName(request.name, others) }),
       lease,
     )
-    const made: Made = { record, dir, hostname, process, mounts: [] }
+    const made: Made = { record, dir, hostname, process, isolation, mounts: [...(isolation?.mounts ?? [])] }
     try {
       for (const sub of ['fs', 'work', 'stub']) makeDir(`${dir}/${sub}`, 0o755)
       const maker = new VolumeMaker(this.#shop, this.#layers, image.layers, dir)
@@ -117,10 +121,34 @@ export class ContainerRunner {
     return made
   }
 
+  /** What reads it is loaded where something is asked for only. */
+  async #isolation(request: RunRequest): Promise<Isolation | undefined> {
+    if (!request.isolation) return undefined
+    const { resolveIsolation } = await import('./isolation/resolve.js')
+    return await resolveIsolation(request, request.isolation, globalThis.process.cwd(), await this.#shop.mode())
+  }
+
+  /** Images that are mounted: the stack of each, and what binds a part of it to its place. */
+  async #images(isolation: Isolation | undefined): Promise<{ trees: OverlaySpec[]; mounts: ContainerMount[] }> {
+    const trees: OverlaySpec[] = []
+    const mounts: ContainerMount[] = []
+    for (const { reference, sub, target } of isolation?.images ?? []) {
+      const { layers } = openImage(this.#shop.store, this.#shop.lease, reference)
+      const tree = trees.push({ layers: await Promise.all(layers.map((l) => this.#layers.snapshot(l))) }) - 1
+      mounts.push({ op: 'bind', source: { tree }, sub, target, readonly: true })
+    }
+    return { trees, mounts }
+  }
+
   /** Those asked for, and a nameless one for each VOLUME of the image that none of them covers. */
-  #volumes(request: RunRequest, image: StoredImage): VolumeSpec[] {
-    const asked = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
-    const taken = new Set(asked.map((v) => v.target))
+  #volumes(request: RunRequest, image: StoredImage, isolation: Isolation | undefined): VolumeSpec[] {
+    const given = request.volumes.map((v) => parseVolume(v, globalThis.process.cwd()))
+    const asked = [...given, ...(isolation?.volumes ?? [])]
+    const targets = [...asked, ...(isolation?.images ?? [])].map((v) => v.target)
+    const taken = new Set([...targets, ...(isolation?.mounts ?? []).map((m) => m.target)])
+    for (const target of taken)
+      if (targets.filter((t) => t === target).length > 1)
+        throw new TsboxError('E_MOUNT', `duplicate mount point: "${target}"`, { exitCode: 125 })
     const own = Object.keys(image.config.config?.Volumes ?? {}).filter((v) => v.startsWith('/') && v !== '/')
     return [...asked, ...own.map((v) => parseVolume(v, '/')).filter((v) => !taken.has(v.target))]
   }
@@ -131,19 +159,23 @@ export class ContainerRunner {
       Promise.all(image.layers.map((l) => this.#layers.snapshot(l))),
     ])
     early.check()
-    const plan = makePlan({
+    const { isolation } = made
+    const images = await this.#images(isolation)
+    const container: ContainerSpec = {
       layers,
       upper: `${made.dir}/fs`,
       work: `${made.dir}/work`,
       stub: `${made.dir}/stub`,
-      mounts: made.mounts,
+      mounts: [...made.mounts, ...images.mounts],
       network: request.network,
       hostname: made.hostname,
-      ...hostFiles({ hostname: made.hostname, network: request.network, extraHosts: [] }),
+      ...hostFiles({ hostname: made.hostname, network: request.network, ...namesOf(request) }),
       shmSizeBytes: request.shmSizeBytes,
       cwd: { path: made.process.cwd, uid: 0, gid: 0 },
       read: USER_FILES,
-    })
+      ...isolation?.container,
+    }
+    const plan = makePlan(container, images.trees)
     const mode = request.tty ? 'tty' : 'inherit'
     // Before the helper reads from it: what was typed meanwhile would be echoed by both terminals.
     const restore = request.tty && request.interactive ? rawTerminal() : () => {}
@@ -159,8 +191,8 @@ export class ContainerRunner {
       const size = request.tty ? terminalSize() : undefined
       await step.exec(
         processSpec(
-          { ...made.process, rlimits, ...(size ? { size } : {}) },
-          userOf(step, made.process.user),
+          { ...made.process, ...isolation?.process, rlimits, ...(size ? { size } : {}) },
+          userOf(step, made.process.user, request.isolation?.groupAdd),
           agent.mode,
         ),
       )
@@ -209,6 +241,13 @@ function chooseName(wanted: string | undefined, others: readonly ContainerRecord
     `the container name "${wanted}" is already in use by container "${other.slice(0, 12)}"`,
     { exitCode: 125, hint: `tsbox rm ${wanted}` },
   )
+}
+
+/** What a request adds to the host's names. */
+function namesOf({ isolation }: RunRequest): Pick<Parameters<typeof hostFiles>[0], 'extraHosts' | 'resolver'> {
+  const { extraHosts = [], dns: servers = [], dnsSearch: search = [], dnsOptions: options = [] } = isolation ?? {}
+  const asked = servers.length || search.length || options.length
+  return { extraHosts, resolver: asked ? { servers, search, options } : undefined }
 }
 
 function exitCodeOf(exit: StepExit): number {

@@ -16,6 +16,18 @@ export interface VolumeSpec {
   source: string
   target: string
   readonly: boolean
+  /** A new volume begins empty. */
+  noCopy?: boolean | undefined
+  /** A path of the host's that is not there is an error. */
+  mustExist?: boolean | undefined
+  /** Path within the source. */
+  sub?: string | undefined
+  /** As {@link PlanOp} has them. */
+  recursive?: boolean | undefined
+  follows?: boolean | undefined
+  nosuid?: boolean | undefined
+  nodev?: boolean | undefined
+  noexec?: boolean | undefined
 }
 
 const OPTIONS_WITHOUT_EFFECT = new Set(['rw', 'z', 'Z', 'cached', 'delegated', 'consistent'])
@@ -32,21 +44,39 @@ export function parseVolume(spec: string, cwd: string): VolumeSpec {
   const [source, target, options = ''] = parts.length === 1 ? ['', parts[0]!] : (parts as [string, string, string?])
   if (!isAbsolute(target)) throw invalid(spec, `the container's path is not absolute: "${target}"`)
   if (cleanPath(target) === '/') throw invalid(spec, "the container's path can't be /")
-  let readonly = false
-  for (const option of options.split(',').filter((o) => o !== '')) {
-    if (option === 'ro' || option === 'readonly') readonly = true
-    else if (!OPTIONS_WITHOUT_EFFECT.has(option)) throw invalid(spec, `the option is not known here: "${option}"`)
-  }
-  if (source === '') return { kind: 'anonymous', source, target: cleanPath(target), readonly }
+  const volume: VolumeSpec = { kind: 'anonymous', source: '', target: cleanPath(target), readonly: false }
+  for (const option of options.split(',').filter((o) => o !== '')) setOption(volume, option, spec)
+  if (source === '') return volume
   const isPath = isAbsolute(source) || source === '.' || source === '..' || /^\.{0,2}\//.test(source)
-  if (!isPath && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(source))
+  if (!isPath && !isVolumeName(source))
     throw invalid(spec, `a volume's name has only letters, digits, "_", "." and "-": "${source}"`)
-  return {
-    kind: isPath ? 'path' : 'named',
-    source: isPath ? resolve(cwd, source) : source,
-    target: cleanPath(target),
-    readonly,
-  }
+  return { ...volume, kind: isPath ? 'path' : 'named', source: isPath ? resolve(cwd, source) : source }
+}
+
+/** Whether a text can be a volume's name. */
+export function isVolumeName(text: string): boolean {
+  return /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text)
+}
+
+function setOption(volume: VolumeSpec, option: string, spec: string): void {
+  if (option === 'ro' || option === 'readonly') volume.readonly = true
+  else if (option === 'nocopy') volume.noCopy = true
+  else if (option === 'nosuid' || option === 'nodev' || option === 'noexec') volume[option] = true
+  else if (/^r?(private|slave|shared)$/.test(option))
+    volume.follows = propagationOf(option, (why) => invalid(spec, why))
+  else if (option === 'U') throw invalid(spec, 'owners of files of this machine are not changed: "U"')
+  else if (!OPTIONS_WITHOUT_EFFECT.has(option)) throw invalid(spec, `the option is not known here: "${option}"`)
+}
+
+/**
+ * What a propagation means here: `slave` and `rslave` show what the host mounts later on, `private` and `rprivate` don't.
+ *
+ * @param wrong makes the error
+ */
+export function propagationOf(name: string, wrong: (why: string) => TsboxError): boolean {
+  if (/^r?shared$/.test(name)) throw wrong(`mounts of a user namespace never reach the host: "${name}"`)
+  if (!/^r?(private|slave)$/.test(name)) throw wrong(`the propagation is not known: "${name}"`)
+  return name.endsWith('slave')
 }
 
 function invalid(spec: string, why: string): TsboxError {
@@ -71,8 +101,9 @@ export class VolumeMaker {
   }
 
   async mount(spec: VolumeSpec): Promise<ContainerMount> {
+    const { target, sub, readonly, recursive, follows, nosuid, nodev, noexec } = spec
     const path = spec.kind === 'path' ? hostPath(spec) : await this.#volume(spec)
-    return { op: 'bind', source: { path }, target: spec.target, readonly: spec.readonly }
+    return { op: 'bind', source: { path }, target, sub, readonly, recursive, follows, nosuid, nodev, noexec }
   }
 
   async #volume(spec: VolumeSpec): Promise<string> {
@@ -86,9 +117,11 @@ export class VolumeMaker {
     const temp = lease.tempPath('volume')
     makeDir(temp, 0o700)
     makeDir(`${temp}/data`, 0o755)
-    const tree = await this.#layers.tree(this.#image)
-    const agent = await this.#shop.agent()
-    await agent.apply(temp, subtree(tree, spec.target, 'data'))
+    if (!spec.noCopy) {
+      const tree = await this.#layers.tree(this.#image)
+      const agent = await this.#shop.agent()
+      await agent.apply(temp, subtree(tree, spec.target, 'data'))
+    }
     makeDirs(dirname(dir))
     try {
       renameSync(temp, dir)
@@ -103,6 +136,11 @@ export class VolumeMaker {
 /** A missing folder is made, as Docker does. */
 function hostPath(spec: VolumeSpec): string {
   if (lstatSync(spec.source, { throwIfNoEntry: false })) return spec.source
+  if (spec.mustExist)
+    throw new TsboxError('E_MOUNT_SOURCE', `bind source path does not exist: "${spec.source}"`, {
+      exitCode: 125,
+      hint: 'make it first, or add bind-create-src to the --mount',
+    })
   try {
     makeDirs(spec.source)
   } catch (cause) {

@@ -101,9 +101,10 @@ static inline int k_fsmount(int fd, unsigned attrs)
 	return (int)syscall(NR_fsmount, fd, K_FSMOUNT_CLOEXEC, attrs);
 }
 
-static inline int k_mount_setattr(int fd, unsigned flags, uint64_t set)
+/* `propagation`: MS_PRIVATE and its kin, 0 leaves it. */
+static inline int k_mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t propagation)
 {
-	struct k_mount_attr attr = {.attr_set = set};
+	struct k_mount_attr attr = {.attr_set = set, .propagation = propagation};
 	return (int)syscall(NR_mount_setattr, fd, "", flags | 0x1000u /* AT_EMPTY_PATH */, &attr, sizeof attr);
 }
 

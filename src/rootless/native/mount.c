@@ -57,7 +57,7 @@ int mount_tmpfs(struct site *s, const struct tmpfs_options *o)
 	return mount < 0 ? fail(s->f, "mount tmpfs", "%s", "") : mount;
 }
 
-int mount_clone(int dirfd, const char *path, bool recursive)
+int mount_clone_following(int dirfd, const char *path, bool recursive)
 {
 	unsigned flags = K_OPEN_TREE_CLONE | (path[0] ? 0 : AT_EMPTY_PATH);
 	int fd = k_open_tree(dirfd, path, flags | (recursive ? K_AT_RECURSIVE : 0));
@@ -65,6 +65,18 @@ int mount_clone(int dirfd, const char *path, bool recursive)
 	/* Mounts from outside hide what is below them, and must go on doing so: only all of them may be taken. */
 	if (fd < 0 && errno == EINVAL && !recursive)
 		fd = k_open_tree(dirfd, path, flags | K_AT_RECURSIVE);
+	return fd;
+}
+
+int mount_clone(int dirfd, const char *path, bool recursive)
+{
+	int fd = mount_clone_following(dirfd, path, recursive);
+
+	/* What the host mounts later on is no business of the container's. */
+	if (fd >= 0 && k_mount_setattr(fd, K_AT_RECURSIVE, 0, MS_PRIVATE) < 0) {
+		close_fd(&fd);
+		return -1;
+	}
 	return fd;
 }
 
@@ -89,9 +101,16 @@ int mount_at(struct site *s, int mount, const char *path, enum target_kind kind)
 	return mount_attach(s, mount, target, path);
 }
 
+int mount_restrict(struct site *s, int mount, uint32_t attrs, const char *what)
+{
+	if (k_mount_setattr(mount, K_AT_RECURSIVE, attrs, 0) < 0)
+		return fail(s->f, "mount options", "%s", what);
+	return 0;
+}
+
 int mount_readonly(struct site *s, int mount, bool recursive, const char *what)
 {
-	if (k_mount_setattr(mount, recursive ? K_AT_RECURSIVE : 0, K_ATTR_RDONLY) < 0)
+	if (k_mount_setattr(mount, recursive ? K_AT_RECURSIVE : 0, K_ATTR_RDONLY, 0) < 0)
 		return fail(s->f, "make read-only", "%s", what);
 	return 0;
 }

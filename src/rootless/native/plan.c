@@ -35,6 +35,7 @@ enum op {
 	OP_WRITE = 14,
 	OP_HOSTNAME = 15,
 	OP_LOOPBACK = 16,
+	OP_OOM_SCORE = 17,
 };
 
 static int op_root(struct site *s, struct cursor *c)
@@ -84,13 +85,16 @@ static int op_bind(struct site *s, struct cursor *c)
 
 	sub = c_str(c);
 	target = c_str(c);
-	bool readonly = c_u8(c), recursive = c_u8(c), optional = c_u8(c);
+	bool readonly = c_u8(c), recursive = c_u8(c), optional = c_u8(c), follows = c_u8(c);
+	uint32_t attrs = c_u32(c) & (K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC);
 	AUTO_FD source = bind_source(s, tree, path, sub);
 	if (source < 0 || fstat(source, &st) < 0)
 		return optional && errno == ENOENT ? 0 : fail(s->f, "bind source", "%s%s%s", path, sub[0] ? "/" : "", sub);
-	AUTO_FD mount = mount_clone(source, "", recursive);
+	AUTO_FD mount = follows ? mount_clone_following(source, "", recursive) : mount_clone(source, "", recursive);
 	if (mount < 0)
 		return fail(s->f, "bind", "%s", path);
+	if (attrs && mount_restrict(s, mount, attrs, target) < 0)
+		return -1;
 	if (readonly && mount_readonly(s, mount, recursive, target) < 0)
 		return -1;
 	return mount_at(s, take_fd(&mount), target, S_ISDIR(st.st_mode) ? TARGET_DIR : TARGET_FILE);
@@ -122,6 +126,7 @@ static int op_proc(struct site *s, struct cursor *c)
 static int op_sys(struct site *s, struct cursor *c)
 {
 	const char *target = c_str(c);
+	bool writable = c_u8(c);
 	AUTO_FD mount = s->own_net ? mount_plain("sysfs", K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC) : -1;
 
 	/* A sysfs of its own shows an own network namespace; without one the kernel refuses it. */
@@ -129,7 +134,7 @@ static int op_sys(struct site *s, struct cursor *c)
 		mount = mount_clone(AT_FDCWD, "/sys", true);
 	if (mount < 0)
 		return fail(s->f, "mount sysfs", "%s", target);
-	if (mount_readonly(s, mount, true, target) < 0)
+	if (!writable && mount_readonly(s, mount, true, target) < 0)
 		return -1;
 	return mount_at(s, take_fd(&mount), target, TARGET_DIR);
 }
@@ -256,6 +261,16 @@ static int op_hostname(struct site *s, struct cursor *c)
 	return sethostname(name, strlen(name)) < 0 ? fail(s->f, "set hostname", "%s", name) : 0;
 }
 
+/* Of this process, and of the payload that it will fork; through the host's /proc, the container's may be anything. */
+static int op_oom_score(struct site *s, struct cursor *c)
+{
+	char text[16];
+	int n = snprintf(text, sizeof text, "%d", (int32_t)c_u32(c));
+	AUTO_FD fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write_all(fd, text, (size_t)n) < 0 ? fail(s->f, "set oom score", "%s", text) : 0;
+}
+
 static int op_loopback(struct site *s)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -270,7 +285,7 @@ static int execute_op(struct site *s, struct cursor *c)
 {
 	uint8_t op = c_u8(c);
 
-	if (s->root < 0 && op != OP_ROOT && op != OP_TREE && op != OP_HOSTNAME && op != OP_LOOPBACK)
+	if (s->root < 0 && op != OP_ROOT && op != OP_TREE && op != OP_HOSTNAME && op != OP_LOOPBACK && op != OP_OOM_SCORE)
 		return fail_with(s->f, EBADMSG, "plan", "root comes first");
 	switch (op) {
 	case OP_ROOT:
@@ -307,6 +322,8 @@ static int execute_op(struct site *s, struct cursor *c)
 		return op_hostname(s, c);
 	case OP_LOOPBACK:
 		return op_loopback(s);
+	case OP_OOM_SCORE:
+		return op_oom_score(s, c);
 	default:
 		return fail_with(s->f, ENOSYS, "plan", "unknown operation");
 	}

@@ -78,7 +78,7 @@ static int try_bind(int dir)
 {
 	AUTO_FD tree = k_open_tree(dir, "", K_OPEN_TREE_CLONE | AT_EMPTY_PATH);
 
-	return tree < 0 ? -1 : k_mount_setattr(tree, 0, K_ATTR_RDONLY);
+	return tree < 0 ? -1 : k_mount_setattr(tree, 0, K_ATTR_RDONLY, 0);
 }
 
 /* By descriptors, as mount.c has it for kernels without lowerdir+. */

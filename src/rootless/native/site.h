@@ -50,11 +50,15 @@ int mount_tmpfs(struct site *s, const struct tmpfs_options *o);
 int mount_plain(const char *fstype, unsigned attrs);
 /* Copy of the mount at a path: -1 and errno. `path` "" means dirfd itself. */
 int mount_clone(int dirfd, const char *path, bool recursive);
+/* The same, with what the host mounts there later on. */
+int mount_clone_following(int dirfd, const char *path, bool recursive);
 int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
 /* Consumes `mount`. */
 int mount_attach(struct site *s, int mount, int target, const char *what);
 int mount_at(struct site *s, int mount, const char *path, enum target_kind kind);
 int mount_readonly(struct site *s, int mount, bool recursive, const char *what);
+/* Adds K_ATTR_* to a mount and those below it. */
+int mount_restrict(struct site *s, int mount, uint32_t attrs, const char *what);
 /* Empty read-only directory, or /dev/null. */
 int mount_nothing(struct site *s, bool directory);
 int scratch_open(struct site *s);

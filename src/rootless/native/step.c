@@ -15,6 +15,8 @@
 #include "step.h"
 
 enum { CREATED_MAX = 256, PIECE = 65536 };
+/* Namespaces of the host's that the step is in. */
+enum { SHARED_IPC = 1, SHARED_UTS = 2 };
 
 struct step {
 	const struct world *world;
@@ -22,6 +24,7 @@ struct step {
 	struct writer *out;
 	enum stdio_mode stdio;
 	bool wants_stdin, own_net;
+	uint8_t shared;
 	/* Host directory of the root's changes, "" without one. */
 	const char *upper;
 
@@ -77,10 +80,14 @@ static int make_streams(struct step *s, struct init_args *a)
 static pid_t clone_init(struct step *s)
 {
 	struct k_clone_args args = {.exit_signal = SIGCHLD,
-		.flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWIPC | K_CLONE_NEWUTS | K_CLONE_NEWCGROUP};
+		.flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWCGROUP};
 
 	if (s->own_net)
 		args.flags |= K_CLONE_NEWNET;
+	if (!(s->shared & SHARED_IPC))
+		args.flags |= K_CLONE_NEWIPC;
+	if (!(s->shared & SHARED_UTS))
+		args.flags |= K_CLONE_NEWUTS;
 	pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
 	/* Sandboxes that filter calls can't look into clone3's structure and deny it. */
 	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
@@ -402,6 +409,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 
 	s.upper = c_str(&c);
 	s.own_net = args.own_net = c_u8(&c);
+	s.shared = c_u8(&c);
 	s.stdio = args.stdio = c_u8(&c);
 	s.wants_stdin = c_u8(&c);
 	args.plan = c;
