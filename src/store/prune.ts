@@ -1,5 +1,6 @@
 import { collectGarbage, type GcResult } from './gc.js'
 import type { Lease } from './lease.js'
+import { removePacked } from './packed-usage.js'
 import type { Store } from './store.js'
 import type { RemoveTrees } from './trash.js'
 import { type CacheUsage, LayerSizes } from './usage.js'
@@ -76,6 +77,7 @@ export async function removeCache(
   const gone = new Set<string>()
   for (const { id, type, sizeBytes } of chosen) {
     if (type === 'exec.cachemount') mounts.add(id)
+    else if (removePacked(store, id)) continue
     else if (type === 'source.local') reclaimedBytes += removeSums(store, id, sizeBytes)
     else gone.add(id)
   }

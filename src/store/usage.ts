@@ -5,6 +5,7 @@ import { namesIn } from '../util/names-in.js'
 import { diskUsage } from '../util/remove-tree.js'
 import type { LayerRef } from './cache.js'
 import { livePins } from './lease.js'
+import { packedUsage } from './packed-usage.js'
 import type { Store } from './store.js'
 
 /**
@@ -33,7 +34,8 @@ export interface CacheUsage {
 
 /** All pieces of the build cache, the most lately used first. */
 export function cacheUsage(store: Store): CacheUsage[] {
-  const all = [...recordUsage(store), ...mountUsage(store), ...sumsUsage(store)]
+  const packed = packedUsage(store, pinnedLayers(store))
+  const all = [...recordUsage(store), ...mountUsage(store), ...sumsUsage(store), ...packed]
   return all.sort((a, b) => b.usedMs - a.usedMs || (a.id < b.id ? -1 : 1))
 }
 

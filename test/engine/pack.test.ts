@@ -13,6 +13,8 @@ import type { Workshop } from '../../src/engine/layers/workshop.js'
 import { packZstd } from '../../src/engine/zstd/zstd.js'
 import { digestOf } from '../../src/oci/digest.js'
 import { collectGarbage } from '../../src/store/gc.js'
+import { removeCache } from '../../src/store/prune.js'
+import { cacheUsage } from '../../src/store/usage.js'
 import { nodeSha256 } from '../../src/util/hash.js'
 import { REPO } from '../helpers/cli.js'
 import { streamOf } from '../helpers/images.js'
@@ -131,6 +133,28 @@ test('a layer is packed once for each way, until the build cache is emptied', as
   const { deleted } = await collectGarbage(store, later, { dropCache: true })
   for (const { digest } of blobs) assert.ok((deleted as string[]).includes(digest))
   later.close()
+})
+
+test('packed layers are listed with the build cache, and pruned with it', async (t) => {
+  const { deps, store, lease, diffID } = layerDeps(t, sample(500_000))
+  const blob = await packLayer(deps, diffID, { kind: 'gzip', level: 9 }, never)
+  const only = () =>
+    cacheUsage(store).map(({ sizeBytes, createdMs: _, usedMs: __, ...fields }) => ({ ...fields, sizeBytes }))
+  const [held] = only()
+  assert.equal(held!.inUse, true)
+  lease.close()
+  const later = store.lease()
+  t.after(() => later.close())
+  const [usage] = only()
+  assert.deepEqual(usage, {
+    ...{ id: `packed-${diffID.slice(7)}`, type: 'regular', mutable: false, inUse: false, shared: false },
+    ...{ description: 'layer packed for outputs (gzip 9)', sizeBytes: usage!.sizeBytes },
+  })
+  assert.ok(usage!.sizeBytes > blob.sizeBytes)
+  const gone = await removeCache(store, later, cacheUsage(store), undefined)
+  assert.ok((gone.deleted as string[]).includes(blob.digest))
+  assert.ok(gone.reclaimedBytes >= blob.sizeBytes)
+  assert.deepEqual(cacheUsage(store), [])
 })
 
 test('a tar that is not the layer any more is not packed', async (t) => {

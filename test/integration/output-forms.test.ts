@@ -141,7 +141,12 @@ test('a level changes the bytes and nothing else', async (t) => {
 
 test('an image of the store is packed, run, built upon, and made plain again', async (t) => {
   if (!(await requireBox(t))) return
-  cli.build(context(), ['-o', 'type=image,name=packed,compression=zstd,force-compression=true,unpack=true'])
+  const out = 'type=image,name=packed,compression=zstd,force-compression=true'
+  const snapshots = () => cli.names('snapshots').flatMap((mode) => cli.names('snapshots', mode)).length
+  cli.build(context(), ['-o', out])
+  const before = snapshots()
+  cli.build(context(), ['-o', `${out},unpack=true`])
+  assert.ok(snapshots() > before, 'what COPY made is unpacked')
   assert.equal(cli.ok(['run', '--rm', 'packed']), 'content\n')
   const upon = writeContext(cli, { Dockerfile: 'FROM packed\nRUN cat /f > /g\n' })
   const kept = layout(cli, upon, 'compression=gzip')
