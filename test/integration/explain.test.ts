@@ -193,3 +193,26 @@ test('--explain says which cache a result was imported from', async (t) => {
   const imported = explain(cli, context, ['--cache-from', `type=local,src=${cache}`])
   assert.match(imported('RUN echo'), /^ {3}cached: it was imported from .*cache/)
 })
+
+test('--explain follows mounts and inserted steps, and tells a change once', async (t) => {
+  const cli = await open(t)
+  if (!cli) return
+  const lines = ['FROM base', 'RUN --mount=target=/c,source=src cat /c/f > /o', 'RUN cat /o > /p']
+  const context = writeContext(cli, { Dockerfile: lines.join('\n'), 'src/f': '1' })
+  cli.build(context)
+  writeFileSync(join(context, 'src/f'), '22')
+  const mounted = explain(cli, context)
+  assert.match(mounted('RUN cat /c'), /: what it mounts of the build context has changed: other files: src\/f changed/)
+  assert.match(
+    mounted('RUN cat /o'),
+    /: what \[2\/3\] RUN cat \/c\/f > \/o above mounts of the build context has changed: /,
+  )
+  writeFileSync(join(context, 'Dockerfile'), [lines[0], lines[1], 'RUN true', lines[2], 'RUN false || true'].join('\n'))
+  const inserted = explain(cli, context)
+  assert.match(inserted('RUN true'), /: no earlier build of this step$/)
+  assert.match(inserted('RUN cat /o'), /: it stands on \[3\/5\] RUN true now, not on \[2\/3\] RUN cat \/c\/f > \/o$/)
+  writeFileSync(join(context, 'Dockerfile'), [lines[0], 'ENV A=1', lines[1], 'RUN true', lines[2]].join('\n'))
+  const variable = explain(cli, context)
+  const cause = 'variable A (in its environment, not named in its command) is new: 1'
+  assert.equal(variable('RUN cat /o'), `   ran in namespaces (its command is for a shell): ${cause}`)
+})

@@ -12,6 +12,8 @@ import type { BuildRecord, StepRecord } from './record.js'
 const PATHS = 5
 /** Characters of the name of another step. */
 const NAME = 80
+/** Changes in steps below that are named. */
+const INHERITED = 4
 
 /** A step of the build that is explained: what became of it, beside its record. */
 export interface ExplainedStep {
@@ -51,6 +53,13 @@ export async function explainSteps(input: ExplainInput): Promise<Map<number, Exp
   for (const [i, { op }] of input.now.steps.entries())
     if (op.kind !== 'context' && op.kind !== 'scratch') out.set(i, await explainer.explain(i))
   return out
+}
+
+/** A change in a step below. */
+interface Cause {
+  /** Which step, as the beginning of a sentence. */
+  where: string
+  cause: string
 }
 
 class Explainer {
@@ -124,11 +133,19 @@ class Explainer {
     return ['something below it has changed']
   }
 
-  /** Causes of its own, then those of what it stands on and takes from, each once. */
+  /** Causes of its own, then those of what it stands on and takes from, the nearest first, each once. */
   async #causes(i: number): Promise<string[]> {
-    const out = new Set(await this.#ownCauses(i))
-    for (const n of this.#deciding(i)) for (const cause of await this.#inputCauses(i, n)) out.add(cause)
-    return [...out]
+    const own = await this.#ownCauses(i)
+    const texts = new Set(own)
+    const inherited: string[] = []
+    for (const n of this.#deciding(i))
+      for (const { where, cause } of await this.#inputCauses(i, n, 'it')) {
+        // A variable or a user changes many steps: it is told of the nearest one.
+        if (!texts.has(cause)) inherited.push(`${where}${cause}`)
+        texts.add(cause)
+      }
+    const more = inherited.length - INHERITED
+    return [...own, ...inherited.slice(0, INHERITED), ...(more > 0 ? [`${more} more changes below that`] : [])]
   }
 
   /** Positions of the inputs whose change changes the step. A copy counts by its files, whatever they come from. */
@@ -145,20 +162,29 @@ class Explainer {
     return out
   }
 
-  /** Why the n-th input of a step is not what it was; empty where it is. */
-  async #inputCauses(i: number, n: number): Promise<string[]> {
+  /**
+   * Why the n-th input of a step is not what it was; empty where it is.
+   *
+   * @param subject how the step is called
+   */
+  async #inputCauses(i: number, n: number, subject: string): Promise<Cause[]> {
     const [now, was] = [this.#in.now.steps[i]!, this.#before(i)!]
     const [input, old] = [now.inputs[n]!, was.inputs[n]]
-    if (old === undefined) return [`it also takes files from ${this.#name(input)}`]
+    if (old === undefined) return [{ where: '', cause: `${subject} takes files from ${this.#name(input)}, too` }]
     const [fresh, earlier] = [this.#in.now.steps[input]!, this.#in.before!.steps[old]!]
     if (fresh.key !== undefined && fresh.key === earlier.key) return []
-    if (fresh.op.kind === 'image' && earlier.op.kind === 'image') return imageChange(fresh, earlier)
-    if (this.#earlier.get(input) !== old)
-      return [`it stands on ${this.#name(input)} now, not on ${earlier.name || earlier.op.kind}`]
+    if (fresh.op.kind === 'image' && earlier.op.kind === 'image')
+      return imageChange(fresh, earlier).map((cause) => ({ where: '', cause }))
+    if (this.#earlier.get(input) !== old) {
+      const cause = `${subject} stands on ${this.#name(input)} now, not on ${earlier.name || earlier.op.kind}`
+      return [{ where: '', cause }]
+    }
+    const mounted = fresh.name === '' && fresh.op.kind === 'copy'
+    const name = mounted ? `what ${subject} mounts of the build context` : `${this.#name(input)} above`
     const own = await this.#ownCauses(input)
-    const deeper: string[] = []
-    for (const below of this.#deciding(input)) deeper.push(...(await this.#inputCauses(input, below)))
-    return [...own.map((cause) => `${this.#name(input)} above has changed: ${cause}`), ...deeper]
+    const out = own.map((cause): Cause => ({ where: `${name} has changed: `, cause }))
+    for (const below of this.#deciding(input)) out.push(...(await this.#inputCauses(input, below, name)))
+    return out
   }
 
   /** Paths that a copy put there and the earlier one did not, and the other way round; undefined where unknown. */
@@ -192,11 +218,8 @@ class Explainer {
   }
 
   #name(i: number): string {
-    const { name, op, inputs } = this.#in.now.steps[i]!
+    const { name, op } = this.#in.now.steps[i]!
     if (name !== '') return name.length > NAME ? `${name.slice(0, NAME)}…` : name
-    // The part of a context that a step has mounted is no step of its own.
-    const context = inputs.find((n) => this.#in.now.steps[n]!.op.kind === 'context')
-    if (context !== undefined) return `what is mounted of the build context`
     return op.kind === 'image' ? `image ${String(op.reference)}` : op.kind
   }
 }
