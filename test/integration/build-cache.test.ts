@@ -74,7 +74,7 @@ const indexOf = (dir: string) =>
 const manifestOf = (dir: string) => documentOf<Document>(dir, indexOf(dir).manifests[0]!.digest)
 interface Config {
   records: { key: string; layer?: number; title?: string }[]
-  layers: { digest: string; diffID: string }[]
+  layers: { digest: string; diffID: string; tarSize: number }[]
   mounts: { id: string; digest: string; uid: number; mode: number }[]
 }
 const configOf = (dir: string) => documentOf<Config>(dir, manifestOf(dir).config.digest)
@@ -179,8 +179,8 @@ function rewrite(dir: string, change: (config: Config) => void): void {
 
 function swapLayers(dir: string): void {
   rewrite(dir, ({ layers }) => {
-    const digests = layers.map((l) => l.digest)
-    for (const [i, l] of layers.entries()) l.digest = digests[(i + 1) % digests.length]!
+    const others = layers.map(({ digest, tarSize }) => ({ digest, tarSize }))
+    for (const [i, l] of layers.entries()) Object.assign(l, others[(i + 1) % others.length])
   })
 }
 
@@ -195,11 +195,27 @@ test('a damaged cache is one warning and a build without it', async (t) => {
     assert.equal(warnings(log).length, 1, `${what}:\n${log}`)
     assert.match(warnings(log)[0]!, /building without it/, what)
     assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/app/copy']), 'tools\none\n', what)
-    assert.deepEqual(executed(other.build(context()).log), [], `${what}: the next build finds what this one made`)
+    if (what === 'layers with other bytes')
+      assert.deepEqual(executed(other.build(context()).log), [], 'the next build finds what this one made')
     const origins = other.names('cache').filter((n) => readFileSync(join(other.root, 'cache', n), 'utf8').includes(dir))
     assert.deepEqual(origins, [], `${what}: nothing of the cache is remembered`)
     assert.deepEqual(other.leftovers(), [], what)
   }
+})
+
+test('a blob that is whole but for its digest is not used', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  cpSync(exported().dir, dir, { recursive: true })
+  for (const { digest, mediaType } of manifestOf(dir).layers) {
+    if (!mediaType.endsWith('tar+gzip')) continue
+    // The time in a gzip header says nothing of what is in it.
+    const bytes = readFileSync(pathOf(dir, digest))
+    bytes[4] = 1
+    writeFileSync(pathOf(dir, digest), bytes)
+  }
+  const { log } = otherMachine(t).build(context(), ['--cache-from', `type=local,src=${dir}`])
+  assert.match(warnings(log).join(), /its content has another digest: building without it/)
 })
 
 test('a cache of one id mode serves the other, owners and all', async (t) => {

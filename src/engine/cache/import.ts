@@ -52,6 +52,7 @@ export interface ImportReport {
 export class CacheImport implements LayerOrigin {
   readonly #shop: Workshop
   readonly #report: ImportReport
+  readonly #signal: AbortSignal
   readonly #caches: OpenCache[] = []
   readonly #fetched = new Map<string, Promise<void>>()
   readonly #tocs = new Map<string, Promise<Toc | undefined>>()
@@ -59,8 +60,10 @@ export class CacheImport implements LayerOrigin {
   readonly #used = new Map<string, { cache: OpenCache; record: CachedRecord; diffID: string | undefined }>()
   #brokenNow = false
 
-  constructor(shop: Workshop, report: ImportReport) {
+  /** @param signal ends fetches */
+  constructor(shop: Workshop, report: ImportReport, signal: AbortSignal) {
     this.#shop = shop
+    this.#signal = signal
     this.#report = report
   }
 
@@ -75,7 +78,7 @@ export class CacheImport implements LayerOrigin {
           if (loaded) this.#caches.push({ source, loaded })
           else this.#report.warn(`no cache at ${name} yet: building without it`)
         } catch (err) {
-          if (isOurs(err)) throw err
+          if (this.#signal.aborted || isOurs(err)) throw err
           this.#report.warn(`cannot use the cache at ${name}: ${messageOf(err)}: building without it`)
         }
       })
@@ -138,7 +141,7 @@ export class CacheImport implements LayerOrigin {
         try {
           return await this.#bring(holder)
         } catch (err) {
-          if (isOurs(err)) throw err
+          if (this.#signal.aborted || isOurs(err)) throw err
           this.#break(holder.cache, err)
           failure = err
         }
@@ -155,7 +158,7 @@ export class CacheImport implements LayerOrigin {
         try {
           return await stageMount(this.#shop, source, mount)
         } catch (err) {
-          if (isOurs(err)) throw err
+          if (this.#signal.aborted || isOurs(err)) throw err
           this.#report.warn(
             `cannot use cache mount "${mount.id}" of ${source.name}: ${messageOf(err)}: it starts empty`,
           )
@@ -169,13 +172,13 @@ export class CacheImport implements LayerOrigin {
    * Runs a build. When a cache turns out to be damaged on the way, the build is run again without it: what was executed
    * meanwhile is in the store's own cache.
    */
-  async retrying<T>(signal: AbortSignal, build: () => Promise<T>): Promise<T> {
+  async retrying<T>(build: () => Promise<T>): Promise<T> {
     for (;;) {
       this.#brokenNow = false
       try {
         return await build()
       } catch (err) {
-        if (!this.#brokenNow || signal.aborted) throw err
+        if (!this.#brokenNow || this.#signal.aborted) throw err
       }
     }
   }
@@ -232,6 +235,7 @@ export class CacheImport implements LayerOrigin {
     const writer = store.blobs.writer(lease)
     try {
       for await (const chunk of decompress(verifiedBlob(source, layer.blob))) {
+        this.#signal.throwIfAborted()
         if (layer.tarSize !== undefined && writer.sizeBytes + chunk.length > layer.tarSize)
           throw new TsboxError('E_CACHE_INVALID', `read cache: layer "${layer.diffID}" is longer than it should be`)
         parser.push(chunk)
@@ -268,5 +272,5 @@ function messageOf(err: unknown): string {
 function isOurs(err: unknown): boolean {
   if (err instanceof TsboxError) return err.code === 'E_DISK_FULL' || err.code === 'E_STORE_UNWRITABLE'
   const code = errnoCode(err)
-  return code === 'ENOSPC' || code === 'EDQUOT' || (err instanceof Error && err.name === 'AbortError')
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }

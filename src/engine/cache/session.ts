@@ -44,14 +44,18 @@ export class CacheSession {
     this.#host = host
     const { cacheFrom = [] } = this.#request
     if (cacheFrom.length === 0) return
-    this.#import = new CacheImport(this.#shop, {
-      step: (name, work) =>
-        new InternalStep(host).run(name, (_, id) => {
-          this.#importStep = id
-          return work()
-        }),
-      warn: (message) => this.#warn(this.#importStep, 'CacheImport', message, LEFT_OUT),
-    })
+    this.#import = new CacheImport(
+      this.#shop,
+      {
+        step: (name, work) =>
+          new InternalStep(host).run(name, (_, id) => {
+            this.#importStep = id
+            return work()
+          }),
+        warn: (message) => this.#warn(this.#importStep, 'CacheImport', message, LEFT_OUT),
+      },
+      this.#request.signal,
+    )
     this.#layers.origin = this.#import
     await this.#import.open(cacheFrom, this.#platform)
   }
@@ -59,7 +63,7 @@ export class CacheSession {
   /** Runs a build, again where a cache fails on the way; then keeps what was taken from caches. */
   async build<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#import) return work()
-    const result = await this.#import.retrying(this.#request.signal, work)
+    const result = await this.#import.retrying(work)
     this.#import.persist()
     return result
   }
