@@ -59,7 +59,7 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
   const caches = await cacheSession(deps, request, platform)
   if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
   const stored = storedTags(outputs.filter(isPlain), tags)
-  const host = buildHost(deps, request, contexts, progress, platform, caches)
+  const host = buildHost(deps, request, contexts, caches?.listener(progress) ?? progress, platform, caches)
   if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
   const source = await contexts.dockerfile()
   if (request.reproducible && !args.SOURCE_DATE_EPOCH) {

@@ -85,6 +85,11 @@ export class CacheImport implements LayerOrigin {
     }
   }
 
+  /** Whether a cache was found to be damaged in this attempt of the build. */
+  get isFailing(): boolean {
+    return this.#brokenNow
+  }
+
   /** The record of a key, of the first cache that has it and its layer. */
   record(key: string): CacheRecord | undefined {
     for (const cache of this.#caches) {
@@ -189,7 +194,9 @@ export class CacheImport implements LayerOrigin {
    */
   persist(): void {
     const { store, lease } = this.#shop
-    for (const [key, { cache, record, diffID }] of this.#used) {
+    // Records with layers first: what leads to one stays only with it.
+    const used = [...this.#used].sort(([, a], [, b]) => Number(a.diffID === undefined) - Number(b.diffID === undefined))
+    for (const [key, { cache, record, diffID }] of used) {
       // What was executed here meanwhile counts more.
       const local = store.cache.get(key)
       if (local && (!local.layer || store.keepLayer(local.layer, lease))) continue

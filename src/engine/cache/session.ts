@@ -1,4 +1,5 @@
 import type { CacheEntries } from '../../build/export/cache-entries.js'
+import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, CacheRecord } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
 import type { Platform } from '../../oci/platform.js'
@@ -37,6 +38,14 @@ export class CacheSession {
     const { store, lease } = this.#shop
     if (local && (!local.layer || store.keepLayer(local.layer, lease))) return local
     return this.#import?.record(key) ?? local
+  }
+
+  /** Passes progress on. What ends because a cache fails did not fail itself: the warning says it, and it runs again. */
+  listener(progress: ProgressSink): ProgressSink {
+    return (event) => {
+      const again = event.type === 'done' && event.error !== undefined && this.#import?.isFailing
+      progress(again ? { ...event, error: undefined } : event)
+    }
   }
 
   /** Opens the caches of `--cache-from`; each that can't be read is a warning. @param host shows it */
