@@ -56,6 +56,9 @@ for (const { mode } of ID_MODES) {
     assert.match(text.told, /hint: look for dates, random values/)
     assert.deepEqual(cli.run(['images', '-q', 'v']).stdout, '', 'nothing is tagged')
 
+    const big = verify(cli, 'RUN head -c 1000000 /dev/zero > /z; head -c 20 /dev/urandom >> /z\n', userns)
+    const hex = '(?:[0-9a-f]{2} )+\\(from byte 10000\\d\\d\\)'
+    assert.match(big.told, new RegExp(`/z: content from byte 10000\\d\\d\\n {2}- ${hex}\\n {2}\\+ ${hex}\\n`))
     const owner = 'n=$((16#$(head -c 1 /dev/urandom | sha256sum | head -c 4)))'.replace('16#', '0x')
     const id = verify(cli, `RUN echo > /f; ${owner}; chown $n /f\n`, userns)
     assert.match(id.told, /\/f: owner \d+:0 → \d+:0\nhint: let the step set modes and owners/)

@@ -18,25 +18,34 @@ export async function contentDifference(
   first: FileTree,
   second: FileTree,
 ): Promise<{ offset: number; lines: string[] }> {
-  const offset = await firstDifferentByte(first.stream(path), second.stream(path))
-  const [a, b] = [first.lstat(path)?.size ?? 0, second.lstat(path)?.size ?? 0]
-  if (Math.max(a, b) > TEXT_BYTES) return { offset, lines: [] }
-  const [x, y] = [await first.readFile(path), await second.readFile(path)]
-  const [oldText, newText] = [textOf(x), textOf(y)]
-  const lines = oldText === undefined || newText === undefined ? undefined : textDiff(oldText, newText)
-  return { offset, lines: lines ?? [`- ${hexAt(x, offset)}`, `+ ${hexAt(y, offset)}`] }
+  const { offset, bytes } = await firstDifferentByte(first.stream(path), second.stream(path))
+  const sizes = [first, second].map((tree) => tree.lstat(path)?.size ?? 0)
+  const lines = Math.max(...sizes) > TEXT_BYTES ? undefined : await textLines(path, first, second)
+  return { offset, lines: lines ?? [`- ${hexOf(bytes[0], offset)}`, `+ ${hexOf(bytes[1], offset)}`] }
 }
 
-/** Offset of the first byte in which two streams differ: the length of the shorter where it begins the longer. */
-async function firstDifferentByte(a: AsyncIterable<Uint8Array>, b: AsyncIterable<Uint8Array>): Promise<number> {
+async function textLines(path: string, first: FileTree, second: FileTree): Promise<string[] | undefined> {
+  const [before, now] = [textOf(await first.readFile(path)), textOf(await second.readFile(path))]
+  return before === undefined || now === undefined ? undefined : textDiff(before, now)
+}
+
+/** Where two streams begin to differ, and what each has from there, at most {@link HEX_BYTES}. */
+interface ByteDifference {
+  offset: number
+  bytes: [Uint8Array, Uint8Array]
+}
+
+/** The first byte in which two streams differ: the end of the shorter where the longer begins with it. */
+async function firstDifferentByte(a: AsyncIterable<Uint8Array>, b: AsyncIterable<Uint8Array>): Promise<ByteDifference> {
   const [left, right] = [new Bytes(a), new Bytes(b)]
   try {
     for (let offset = 0; ; ) {
       const [x, y] = [await left.some(), await right.some()]
       const count = Math.min(x.length, y.length)
-      for (let i = 0; i < count; i++) if (x[i] !== y[i]) return offset + i
-      offset += count
-      if (count === 0) return offset
+      let same = 0
+      while (same < count && x[same] === y[same]) same++
+      offset += same
+      if (same < count || count === 0) return { offset, bytes: [head(x, same), head(y, same)] }
       left.take(count)
       right.take(count)
     }
@@ -92,8 +101,11 @@ function textDiff(before: string, now: string): string[] | undefined {
   return lines.length > LINES ? [...lines.slice(0, LINES), `… and ${lines.length - LINES} lines more`] : lines
 }
 
-function hexAt(bytes: Uint8Array, offset: number): string {
-  const part = bytes.subarray(offset, offset + HEX_BYTES)
-  const hex = [...part].map((b) => b.toString(16).padStart(2, '0')).join(' ')
+function head(bytes: Uint8Array, from: number): Uint8Array {
+  return bytes.slice(from, from + HEX_BYTES)
+}
+
+function hexOf(bytes: Uint8Array, offset: number): string {
+  const hex = [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ')
   return `${hex === '' ? '(end of file)' : hex} (from byte ${offset})`
 }
