@@ -126,10 +126,10 @@ RUN cat /made
   writeFileSync(join(context, 'source'), 'b2')
   const other = explain(cli, context)
   assert.match(other('COPY source'), /source changed \(content\)/)
-  assert.match(other('COPY --from'), /ran: other files: made changed \(content\)$/)
+  assert.match(other('COPY --from'), /ran: stage build gave other files: made changed \(content\)$/)
   assert.match(
     other('RUN cat'),
-    /COPY --from=build \/made \/made above has changed: other files: made changed \(content\)$/,
+    /COPY --from=build \/made \/made above has changed: stage build gave other files: made changed \(content\)$/,
   )
 
   const before = /cached: the same image, (sha256:[0-9a-f]{12})/.exec(other('FROM'))![1]!

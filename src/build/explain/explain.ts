@@ -158,8 +158,15 @@ class Explainer {
     const [now, was] = [this.#in.now.steps[i]!, this.#before(i)!]
     const out = operationChanges(now, was, this.#in.steps[i]!.vertex.argNames ?? [])
     const files = now.op.kind === 'copy' ? await this.#fileChanges(i) : undefined
-    if (files?.length) out.push(`other files: ${describeChanges(files, PATHS)}`)
+    if (files?.length) out.push(`${this.#giver(now)}other files: ${describeChanges(files, PATHS)}`)
     return out
+  }
+
+  /** What a copy takes from, unless it is a build context. */
+  #giver({ inputs }: StepRecord): string {
+    const from = inputs[1] === undefined ? undefined : this.#in.now.steps[inputs[1]]
+    if (from?.op.kind === 'image') return `image ${String(from.op.reference)} gave `
+    return from?.stage ? `stage ${from.stage} gave ` : ''
   }
 
   /**
