@@ -48,8 +48,8 @@ export const indexOf = (dir: string) =>
 export const manifestOf = (dir: string) => documentOf<Document>(dir, indexOf(dir).manifests[0]!.digest)
 export interface Config {
   records: { key: string; layer?: number; title?: string }[]
-  layers: { digest: string; diffID: string; tarSize: number }[]
-  mounts: { id: string; digest: string; uid: number; mode: number }[]
+  layers: { digest: string; diffID: string; tarSize: number; toc?: string }[]
+  mounts: { id: string; digest: string; diffID: string; tarSize: number; uid: number; mode: number }[]
 }
 export const configOf = (dir: string) => documentOf<Config>(dir, manifestOf(dir).config.digest)
 
@@ -85,7 +85,7 @@ export function flip(dir: string, digest: string): void {
 }
 
 /** A cache that is whole, by its digests, and lies. */
-export function rewrite(dir: string, change: (config: Config) => void): void {
+export function rewrite(dir: string, change: (config: Config, manifest: Document) => void): void {
   const put = (value: unknown) => {
     const bytes = Buffer.from(JSON.stringify(value))
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
@@ -94,7 +94,7 @@ export function rewrite(dir: string, change: (config: Config) => void): void {
   }
   const manifest = manifestOf(dir)
   const config = configOf(dir)
-  change(config)
+  change(config, manifest)
   const index = indexOf(dir)
   Object.assign(manifest.config, put(config))
   Object.assign(index.manifests[0]!, put(manifest))

@@ -1,5 +1,7 @@
 /** Caches that leave the machine: exported by one store, imported by another. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -13,16 +15,19 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import {
   blobs,
   CacheLab,
   configOf,
   DAMAGE,
+  documentOf,
   executed,
   flip,
   indexOf,
   manifestOf,
   pathOf,
+  rewrite,
   warnings,
 } from '../helpers/cache-folder.js'
 import { type Cli, HAS_SUBIDS, requireBox, skip, writeContext } from '../helpers/cli.js'
@@ -204,6 +209,90 @@ RUN --mount=type=cache,id=a,target=/a --mount=type=cache,id=b,target=/b echo x >
   const small = exportWith(',mounts=a,b,mounts-limit=50k')
   assert.deepEqual(small.ids, ['a'])
   assert.match(small.log, /cache mount b left out: it is larger than 51200 bytes/)
+})
+
+test('a cache mount that was filled from an image is known by what it was filled with', async (t) => {
+  if (!(await requireBox(t))) return
+  const text = (seed: string, command: string) => `FROM base AS seed
+RUN mkdir /seed && echo ${seed} > /seed/from
+FROM base
+RUN --mount=type=cache,id=s,target=/m,from=seed,source=/seed ${command}
+`
+  const dir = folder()
+  const first = writeContext(cli, { Dockerfile: text('one', 'echo kept > /m/f') })
+  cli.build(first, ['--cache-to', `type=local,dest=${dir},mode=max`])
+  const seen = (seed: string) => {
+    const other = otherMachine(t)
+    const use = writeContext(cli, { Dockerfile: text(seed, 'ls /m > /seen; cat /m/* >> /seen') })
+    other.build(use, ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+    return other.ok(['run', '--rm', 'app', 'cat', '/seen'])
+  }
+  assert.equal(seen('one'), 'f\nfrom\nkept\none\n')
+  assert.equal(seen('two'), 'from\ntwo\n')
+})
+
+test('two exports into one folder at once both count', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  const running = ['a', 'b'].map((tag) => {
+    const Dockerfile = `FROM base\nRUN head -c 3000000 /dev/urandom > /${tag}\n`
+    const to = `type=local,dest=${dir},tag=${tag}`
+    return cli.start(['build', '--progress', 'plain', '--cache-to', to, writeContext(cli, { Dockerfile })])
+  })
+  for (const { ended } of running) assert.equal((await ended).code, 0)
+  assert.equal(indexOf(dir).manifests.length, 2)
+  for (const { digest } of indexOf(dir).manifests)
+    for (const layer of documentOf<{ layers: { digest: string }[] }>(dir, digest).layers)
+      assert.ok(existsSync(pathOf(dir, layer.digest)))
+})
+
+test('layers and cache mounts that would write elsewhere are not unpacked', async (t) => {
+  if (!(await requireBox(t))) return
+  const Dockerfile = mounting('ls -A /m > /seen')
+  const dir = folder()
+  cli.build(writeContext(cli, { Dockerfile }), ['--cache-to', `type=local,dest=${dir},mode=max`])
+  const files = writeContext(cli, { f: 'hostile' })
+  const tar = execFileSync('tar', ['-cPC', files, '--transform', 's,^f,../../../../escaped,', 'f'])
+  const blob = { digest: `sha256:${createHash('sha256').update(tar).digest('hex')}`, size: tar.length }
+  rewrite(dir, ({ layers, mounts }, manifest) => {
+    writeFileSync(pathOf(dir, blob.digest), tar)
+    manifest.layers.push({ ...blob, mediaType: 'application/vnd.oci.image.layer.v1.tar' })
+    for (const lie of [...layers, ...mounts])
+      Object.assign(lie, { digest: blob.digest, diffID: blob.digest, tarSize: blob.size })
+  })
+  const other = otherMachine(t)
+  const { log } = other.build(writeContext(cli, { Dockerfile }), ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+  assert.match(warnings(log).join(), /is damaged: read tar: .*: building without it/)
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/seen']), '')
+  const use = writeContext(cli, { Dockerfile: mounting('ls -A /m > /other') })
+  const again = otherMachine(t).build(use, ['--cache-from', `type=local,src=${dir}`])
+  assert.match(again.log, /warning: cache mount "Pkg\/Cache" was not imported: read tar: /)
+  assert.deepEqual(
+    readdirSync(other.dir).filter((n) => n.includes('escaped')),
+    [],
+  )
+})
+
+test('a table of contents that lies is found out when its layer is read', async (t) => {
+  if (!(await requireBox(t))) return
+  const dir = folder()
+  cpSync(exported().dir, dir, { recursive: true })
+  // The step on top changes: it needs the files of a layer that until then was only listed.
+  rewrite(dir, ({ layers }, manifest) => {
+    const lie = layers.find((l) => l.toc !== undefined)!
+    const path = (digest: string) => pathOf(dir, digest)
+    const toc = gunzipSync(readFileSync(path(lie.toc!)))
+    toc[32 + 8] = toc[32 + 8]! ^ 1
+    const bytes = gzipSync(toc)
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    writeFileSync(path(digest), bytes)
+    Object.assign(manifest.layers.find((l) => l.digest === lie.toc)!, { digest, size: bytes.length })
+    lie.toc = digest
+  })
+  const other = otherMachine(t)
+  const { log } = other.build(context('other\n'), ['-t', 'app', '--cache-from', `type=local,src=${dir}`])
+  assert.match(warnings(log).join(), /is damaged: read cache: the table of contents is not that of layer/)
+  assert.equal(other.ok(['run', '--rm', 'app', 'cat', '/app/copy']), 'tools\nother\n')
 })
 
 test('a damaged cache mount starts empty', async (t) => {

@@ -1,21 +1,17 @@
 import { errnoCode, TsboxError } from '../../base/error.js'
 import type { CachedMount, CachedRecord } from '../../build/export/cache-config.js'
 import type { CacheRecord } from '../../build/seams.js'
-import { TarParser } from '../../layer/tar-parser.js'
-import { decodeToc, type Toc, TocBuilder } from '../../layer/toc.js'
+import type { Toc } from '../../layer/toc.js'
 import type { Descriptor } from '../../oci/manifest.js'
 import type { Platform } from '../../oci/platform.js'
-import { decompress } from '../../store/decompress.js'
 import type { CacheFrom } from '../api.js'
 import type { LayerOrigin } from '../layers/origin.js'
 import { once, type Workshop } from '../layers/workshop.js'
-import { type LoadedCache, type LoadedLayer, loadCache } from './load.js'
+import { fetchLayer, type HeldLayer, readToc, sameToc } from './fetch-layer.js'
+import { type LoadedCache, loadCache } from './load.js'
 import { type CachedMountData, stageMount } from './mount-data.js'
-import { readBlob, verifiedBlob } from './read-blob.js'
 import { openSource } from './sources.js'
 import type { CacheSource } from './transport.js'
-
-const MAX_TOC_BYTES = 256 << 20
 
 /** A cache that a build may take from. */
 interface OpenCache {
@@ -23,12 +19,6 @@ interface OpenCache {
   loaded: LoadedCache
   /** What was found to be wrong with it: nothing more is taken from it then. */
   broken?: Error | undefined
-}
-
-/** A layer in the cache that has it. */
-export interface HeldLayer {
-  source: CacheSource
-  layer: LoadedLayer
 }
 
 /** A cache mount in the cache that has it. */
@@ -56,6 +46,8 @@ export class CacheImport implements LayerOrigin {
   readonly #caches: OpenCache[] = []
   readonly #fetched = new Map<string, Promise<void>>()
   readonly #tocs = new Map<string, Promise<Toc | undefined>>()
+  /** Tables of contents that were believed before their layers were here. */
+  readonly #claimed = new Map<string, Toc>()
   readonly #mounts = new Map<string, Promise<CachedMountData | undefined>>()
   readonly #used = new Map<string, { cache: OpenCache; record: CachedRecord; diffID: string | undefined }>()
   #brokenNow = false
@@ -132,8 +124,11 @@ export class CacheImport implements LayerOrigin {
     return once(this.#tocs, diffID, async () => {
       const holder = this.#holders(diffID)[0]
       if (!holder) return undefined
-      const listed = holder.layer.toc && (await this.#listed(holder))
-      if (listed) return listed
+      const listed = holder.layer.toc && (await readToc(holder))
+      if (listed) {
+        this.#claimed.set(diffID, listed)
+        return listed
+      }
       await this.fetch(diffID)
       return this.#shop.store.layers.toc(diffID, this.#shop.lease)
     })
@@ -144,7 +139,8 @@ export class CacheImport implements LayerOrigin {
       let failure: unknown = new TsboxError('E_CACHE_INVALID', `read cache: no layer "${diffID}"`)
       for (const holder of this.#holders(diffID)) {
         try {
-          return await this.#bring(holder)
+          await fetchLayer(this.#shop, holder, this.#signal)
+          return this.#checkClaim(diffID)
         } catch (err) {
           if (this.#signal.aborted || isOurs(err)) throw err
           this.#break(holder.cache, err)
@@ -223,38 +219,12 @@ export class CacheImport implements LayerOrigin {
     })
   }
 
-  /** A table that can't be read is no harm: the layer itself has it. */
-  async #listed({ source, layer }: HeldLayer): Promise<Toc | undefined> {
-    try {
-      const packed = await readBlob(source, layer.toc!, MAX_TOC_BYTES)
-      const { gunzipSync } = process.getBuiltinModule('node:zlib')
-      const toc = decodeToc(gunzipSync(packed, { maxOutputLength: MAX_TOC_BYTES }))
-      return toc.tarSize === layer.tarSize ? toc : undefined
-    } catch {
-      return undefined
-    }
-  }
-
-  async #bring({ source, layer }: HeldLayer): Promise<void> {
-    const { store, lease } = this.#shop
-    const builder = new TocBuilder()
-    const parser = new TarParser({ entry: (e, p) => builder.entry(e, p) })
-    const writer = store.blobs.writer(lease)
-    try {
-      for await (const chunk of decompress(verifiedBlob(source, layer.blob))) {
-        this.#signal.throwIfAborted()
-        if (layer.tarSize !== undefined && writer.sizeBytes + chunk.length > layer.tarSize)
-          throw new TsboxError('E_CACHE_INVALID', `read cache: layer "${layer.diffID}" is longer than it should be`)
-        parser.push(chunk)
-        writer.write(chunk)
-      }
-      parser.end()
-      lease.hold('layer', layer.diffID)
-      const { sizeBytes } = writer.commit({ digest: layer.diffID, sizeBytes: layer.tarSize })
-      store.layers.putToc(layer.diffID, builder.finish(sizeBytes), lease)
-    } finally {
-      writer.abort()
-    }
+  /** What was believed of a layer that had not been fetched must be true of it. */
+  #checkClaim(diffID: string): void {
+    const claimed = this.#claimed.get(diffID)
+    const toc = claimed && this.#shop.store.layers.toc(diffID, this.#shop.lease)
+    if (claimed && (!toc || !sameToc(claimed, toc)))
+      throw new TsboxError('E_CACHE_INVALID', `read cache: the table of contents is not that of layer "${diffID}"`)
   }
 
   #break(cache: OpenCache, err: unknown): void {

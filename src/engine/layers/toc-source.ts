@@ -29,7 +29,11 @@ export class TocSource {
       const toc = await store.layers.ensureToc(diffID, lease)
       if (toc) return toc
       const elsewhere = store.hasLayer(diffID) ? undefined : await this.#origin()?.toc(diffID)
-      if (elsewhere) return elsewhere
+      if (elsewhere) {
+        // Only until the layer is here: then its own is asked for.
+        this.#tocs.delete(layerId(layer))
+        return elsewhere
+      }
     }
     const snapshot = await anySnapshot(this.#shop, layer)
     if (!snapshot) throw missing(layer)
