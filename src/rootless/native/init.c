@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,8 @@ struct init {
 	/* Children's ends; the payload's status pipe until its exec; the emulation's listener. */
 	int children, status, listener;
 	struct emu *emu;
+	/* What the payload wrote before it died, if it failed: seen when its status pipe is closed. */
+	struct failure *last_word;
 	bool started, ended, faked;
 	int exit_status;
 };
@@ -133,7 +136,9 @@ static void start_payload(struct init *in, const struct frame *frame)
 		terminal_resize(in->terminal.master, p.columns, p.rows);
 	if (p.emulate)
 		start_emulation(in, &p);
-	if (pipe2(status, O_CLOEXEC) < 0 || (in->payload = fork()) < 0) {
+	in->last_word = p.last_word =
+		mmap(NULL, sizeof *p.last_word, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (in->last_word == MAP_FAILED || pipe2(status, O_CLOEXEC) < 0 || (in->payload = fork()) < 0) {
 		fail(&in->failure, "fork", "%s", "");
 		abandon(in);
 	}
@@ -182,6 +187,10 @@ static void hear_status(struct init *in)
 			return;
 		}
 		in->failure = status.failure;
+		abandon(in);
+	}
+	if (in->last_word->err) {
+		in->failure = *in->last_word;
 		abandon(in);
 	}
 	close(in->status);

@@ -56,6 +56,8 @@ struct payload {
 	uint32_t columns, rows;
 	/* Set by init: the pipe for what goes wrong, 0/1/2, and the given RLIMIT_NOFILE. */
 	int status, std[3];
+	/* Shared with init: says the same where a filter leaves no call to say it with. */
+	struct failure *last_word;
 	bool tty;
 	const struct world *world;
 };

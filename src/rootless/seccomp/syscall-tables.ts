@@ -33,7 +33,7 @@ export const SYSCALL_TABLES = {
   name_to_handle_at open_by_handle_at clock_adjtime syncfs sendmmsg setns getcpu process_vm_readv process_vm_writev
   kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create kexec_file_load bpf execveat
   userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx
-  io_pgetevents rseq uretprobe @424 pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree
+  io_pgetevents rseq uretprobe uprobe @424 pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree
   move_mount fsopen fsconfig fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2
   process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule
   landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2
@@ -175,4 +175,4 @@ export const SYSCALL_TABLES = {
 
 /** Calls of x86_64 that x32 lacks, beside those that it has at another number. */
 export const NOT_X32 =
-  'uselib _sysctl create_module get_kernel_syms query_module nfsservctl set_thread_area get_thread_area epoll_ctl_old epoll_wait_old vserver map_shadow_stack uretprobe'
+  'uselib _sysctl create_module get_kernel_syms query_module nfsservctl set_thread_area get_thread_area epoll_ctl_old epoll_wait_old vserver map_shadow_stack uretprobe uprobe'
