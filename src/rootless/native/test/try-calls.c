@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,9 @@ int main(int argc, char **argv)
 		if (pipe(pipes) < 0)
 			return 1;
 		pid_t pid = fork();
+		/* All disks of the machine are no business of a test's. */
+		if (pid == 0 && number == SYS_sync)
+			_exit(0);
 		if (pid == 0) {
 			close(pipes[0]);
 			freopen("/dev/null", "r+", stdin);
