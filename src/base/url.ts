@@ -6,13 +6,38 @@ export function redactUrl(url: string): string {
   })
 }
 
+/** `USER@HOST:PATH`, with the query and the fragment that tsbox reads. */
+export const SCP_FORM = /^([\w.-]+@[\w.-]+:(?!\/\/)[^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s
+/** The protocols that git repositories are fetched by. */
+export const GIT_URL_FORM = /^((?:https?|git|ssh):\/\/[^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s
+
 /** What a source of ADD, or a build context, is when it is no path: a file behind HTTP(S), or a git repository. */
 export function remoteKind(text: string): 'http' | 'git' | undefined {
-  if (/^(git|ssh|git\+ssh):\/\//.test(text) || /^[\w.-]+@[\w.-]+:(?!\/\/)/.test(text)) return 'git'
-  if (!/^https?:\/\//.test(text)) return undefined
-  const path = text.replace(/[?#].*$/s, '').replace(/^https?:\/\/[^/]*/, '')
-  return path.endsWith('.git') ? 'git' : 'http'
+  if (isGitUrl(text)) return 'git'
+  return /^https?:\/\//.test(text) ? 'http' : undefined
 }
+
+/** As BuildKit has it, a URL of HTTP(S) is a repository's only where its path ends with `.git`. */
+function isGitUrl(text: string): boolean {
+  if (SCP_FORM.test(text)) return true
+  const remote = GIT_URL_FORM.exec(text)?.[1]
+  if (remote === undefined) return false
+  return !/^https?:/.test(remote) || /^https?:\/\/[^/]*\/.*\.git$/s.test(remote)
+}
+
+/** An address as messages, history and records may show it: of a repository, without anything that gives access. */
+export function redactRemote(text: string): string {
+  if (remoteKind(text) !== 'git') return redactUrl(text)
+  return text
+    .replace(
+      HTTP_USER,
+      (_, scheme: string, user: string) => `${scheme}${user.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`,
+    )
+    .replace(/^((?:git|ssh):\/\/[^/?#@:]*):[^/?#]*@/i, '$1:xxxxx@')
+}
+
+/** Name and password of an HTTP(S) address; a token may be either. */
+export const HTTP_USER = /^(https?:\/\/)([^/?#@]*)@/i
 
 /**
  * Name that a file of this URL gets: the last part of its path, decoded.

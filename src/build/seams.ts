@@ -2,6 +2,7 @@
  * What the builder needs of the world. `src/build` is portable: it names its needs here and the engine (or a browser
  * page) gives them.
  */
+import type { GitSource } from '../base/git-url.js'
 import type { Sha256 } from '../base/hash.js'
 import type { Entry, EntrySink } from '../layer/entry.js'
 import type { ImageConfig } from '../oci/config.js'
@@ -34,8 +35,6 @@ export interface FileTree {
   lstat(path: string): Entry | undefined
   /** Names in a directory, in byte order; empty for what is no directory. */
   readdir(path: string): readonly string[]
-  /** Entries of a directory in the order of {@link readdir}, where that is cheaper than asking for each. */
-  children?(path: string): readonly Entry[]
   /** Content of a small file, all of it. */
   readFile(path: string): Promise<Uint8Array>
   /** Content of a file of any size, in pieces. */
@@ -117,6 +116,14 @@ export interface SourceImage {
   reference?: string | undefined
 }
 
+/** An agent on this machine that steps may use. */
+export interface SshAgent {
+  /** Path of its socket. */
+  socket: string
+  /** Whatever is said passes; else only listing keys and signing with them. */
+  raw: boolean
+}
+
 /** A mount of one step beside its root. */
 export type StepMount =
   | { type: 'bind'; target: string; source: StepMountSource; path: string; readonly: boolean }
@@ -133,7 +140,7 @@ export type StepMount =
     }
   | { type: 'tmpfs'; target: string; sizeBytes?: number | undefined }
   | { type: 'secret'; target: string; value: Uint8Array; mode: number; uid: number; gid: number }
-  | { type: 'ssh'; target: string; socket: string; mode: number; uid: number; gid: number }
+  | { type: 'ssh'; target: string; agent: SshAgent; mode: number; uid: number; gid: number }
 
 /** Where a bind mount reads from: a stack of layers, or a context written out as a layer. */
 export interface StepMountSource {
@@ -202,6 +209,28 @@ export interface FetchedFile {
   name: string
 }
 
+/** What a git source means at the moment. */
+export interface GitCommit {
+  /** Names the repository, the commit and what of it is taken; nothing secret is in it. */
+  key: string
+  /** Full id. */
+  commit: string
+  /** Full name of the ref; undefined where the commit itself was asked for. */
+  name?: string | undefined
+  /** Id of the annotated tag that leads to the commit. */
+  tag?: string | undefined
+  /** Its files need not be fetched. */
+  cached: boolean
+}
+
+/** Git repositories. */
+export interface GitHost {
+  /** Asks the repository, unless a full id is given. @throws TsboxError E_GIT_REF, E_GIT_FETCH, E_GIT_CHECKSUM, E_NO_GIT, E_NO_SSH */
+  resolve(source: GitSource): Promise<GitCommit>
+  /** The files as a layer. @throws TsboxError E_GIT_FETCH, E_GIT_REF, E_GIT_SUBDIR */
+  layer(source: GitSource, commit: GitCommit): Promise<Layer>
+}
+
 /** Everything the builder is given. */
 export interface BuildHost {
   sha256: Sha256
@@ -226,5 +255,7 @@ export interface BuildHost {
    * @param checksum `algorithm:hex` that the content must have
    */
   fetch?(url: string, checksum: string | undefined): Promise<FetchedFile>
+  /** What ADD takes from repositories; absent where there is no network. */
+  git?: GitHost
   platform: Platform
 }

@@ -38,7 +38,7 @@ export interface Engine {
 }
 
 export interface BuildRequest {
-  /** Folder of the context, absolute; or the URL of a tar or a Dockerfile. */
+  /** Folder of the context, absolute; or the URL of a tar, a Dockerfile, a git repository. */
   context: string
   /** A tar or a Dockerfile: takes the place of `context`. */
   contextStream?: AsyncIterable<Uint8Array> | undefined
@@ -63,7 +63,9 @@ export interface BuildRequest {
   userns: 'auto' | 'subid' | 'single'
   /** `id=X[,src=F|,env=E]`, resolved. */
   secrets: Readonly<Record<string, { file?: string | undefined; env?: string | undefined }>>
-  /** Name → folder (absolute), `docker-image://`, `oci-layout://` (folder absolute), `target:STAGE`, `https://`. */
+  /** Agents for `RUN --mount=type=ssh` and for repositories behind ssh, by id. */
+  ssh?: Readonly<Record<string, SshGrant>> | undefined
+  /** Name → folder (absolute), `docker-image://`, `oci-layout://` (folder absolute), `target:STAGE`, `https://`, git. */
   namedContexts: Readonly<Record<string, string>>
   platform?: string | undefined
   network: 'default' | 'none' | 'host'
@@ -120,6 +122,11 @@ export type CacheTo =
       /** Whether a failure is a warning. */
       ignoreError: boolean
     }
+/**
+ * `id[=SOCKET|KEY,…]`, resolved: an agent's socket, or files of private keys, for which an agent is started. Of a socket,
+ * `raw` passes on everything; else steps can list keys and sign with them.
+ */
+export type SshGrant = { socket: string; raw: boolean } | { keys: readonly string[] }
 
 /** One `--output`. `image`, and `docker` without `dest`, is the store. */
 export interface BuildOutput {
@@ -238,6 +245,8 @@ export type DockerfileRequest = Pick<
   | 'target'
   | 'platform'
   | 'namedContexts'
+  | 'secrets'
+  | 'ssh'
   | 'signal'
 >
 

@@ -76,6 +76,10 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
         .flag(op.optional)
         .flag(op.follows)
         .u32(bindAttributes(op))
+      w.flag(op.own !== undefined)
+        .u32(op.own?.mode ?? 0)
+        .u32(op.own?.uid ?? 0)
+        .u32(op.own?.gid ?? 0)
       return
     case 'tmpfs':
       w.str(op.target)

@@ -49,6 +49,11 @@ export type PlanOp =
       nosuid?: boolean | undefined
       nodev?: boolean | undefined
       noexec?: boolean | undefined
+      /**
+       * Owner and permission bits that the source gets before, for what was made for this step. With one mapped id the
+       * owner stays: every process of the step is the same user.
+       */
+      own?: { mode: number; uid: number; gid: number } | undefined
     }
   | {
       op: 'tmpfs'

@@ -32,26 +32,24 @@ const SUM_BYTES = 32
  * so it is not remembered.
  */
 export class SumIndex {
-  readonly #rows: Map<string, Row>
-  /** How many of them were asked for. */
-  #used = 0
+  readonly #known: Map<string, Row>
+  readonly #seen = new Map<string, Row>()
   #layers: NotedLayer[]
   readonly #save: (bytes: Uint8Array) => void
   #changed = false
 
   constructor(bytes: Uint8Array | undefined, save: (bytes: Uint8Array) => void) {
     const { rows, layers } = decodeSums(bytes)
-    this.#rows = rows
+    this.#known = rows
     this.#layers = layers
     this.#save = save
   }
 
   /** Hex SHA-256 of the content, where the file is unchanged. */
   lookup(path: string, stamp: FileStamp): string | undefined {
-    const row = this.#rows.get(path)
-    if (!row || !sameFile(row.stamp, stamp)) return undefined
-    if (!row.used) this.#used++
-    row.used = true
+    const row = this.#seen.get(path) ?? this.#known.get(path)
+    if (!row || !sameFile(row, stamp)) return undefined
+    this.#seen.set(path, row)
     return row.hex
   }
 
@@ -63,8 +61,8 @@ export class SumIndex {
     const whole = stamp.mtimeMs % 1000 === 0 && stamp.ctimeMs % 1000 === 0
     const newest = Math.max(stamp.mtimeMs, stamp.ctimeMs)
     if (newest >= readMs - (whole ? COARSE_GRAIN_MS : GRAIN_MS)) return
-    if (!this.#rows.get(path)?.used) this.#used++
-    this.#rows.set(path, { stamp, hex, used: true })
+    const { dev, ino, size, mtimeMs, ctimeMs } = stamp
+    this.#seen.set(path, { dev, ino, size, mtimeMs, ctimeMs, hex })
     this.#changed = true
   }
 
@@ -89,18 +87,15 @@ export class SumIndex {
    */
   save(): void {
     if (!this.#changed) return
-    const rest = this.#rows.size - this.#used
-    if (rest > this.#used + 1000) for (const [path, row] of this.#rows) if (!row.used) this.#rows.delete(path)
-    this.#save(encodeSums(this.#rows, this.#layers))
+    const rest = this.#known.size - this.#seen.size
+    const rows = rest > this.#seen.size + 1000 ? this.#seen : new Map([...this.#known, ...this.#seen])
+    this.#save(encodeSums(rows, this.#layers))
     this.#changed = false
   }
 }
 
-interface Row {
-  stamp: FileStamp
+interface Row extends FileStamp {
   hex: string
-  /** Whether this process asked for it. */
-  used: boolean
 }
 
 interface NotedLayer {
@@ -157,11 +152,11 @@ function encodeSums(rows: ReadonlyMap<string, Row>, layers: readonly NotedLayer[
   let i = 0
   for (const row of rows.values()) {
     const at = i * ROW_DOUBLES
-    numbers[at] = row.stamp.dev
-    numbers[at + 1] = row.stamp.ino
-    numbers[at + 2] = row.stamp.size
-    numbers[at + 3] = row.stamp.mtimeMs
-    numbers[at + 4] = row.stamp.ctimeMs
+    numbers[at] = row.dev
+    numbers[at + 1] = row.ino
+    numbers[at + 2] = row.size
+    numbers[at + 3] = row.mtimeMs
+    numbers[at + 4] = row.ctimeMs
     out.write(row.hex, sumsAt + i * SUM_BYTES, 'hex')
     i++
   }
@@ -188,15 +183,12 @@ function decodeSums(bytes: Uint8Array | undefined): { rows: Map<string, Row>; la
   for (let i = 0; i < n; i++) {
     const at = i * ROW_DOUBLES
     rows.set(names[i]!, {
-      stamp: {
-        dev: numbers[at]!,
-        ino: numbers[at + 1]!,
-        size: numbers[at + 2]!,
-        mtimeMs: numbers[at + 3]!,
-        ctimeMs: numbers[at + 4]!,
-      },
+      dev: numbers[at]!,
+      ino: numbers[at + 1]!,
+      size: numbers[at + 2]!,
+      mtimeMs: numbers[at + 3]!,
+      ctimeMs: numbers[at + 4]!,
       hex: sums.slice(i * 64, i * 64 + 64),
-      used: false,
     })
   }
   return { rows, layers: JSON.parse(b.toString('utf8', layersAt)) as NotedLayer[] }

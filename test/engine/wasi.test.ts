@@ -185,7 +185,9 @@ test('an error of the writer ends the step', async () => {
 })
 
 test('a mount that only namespaces can make is refused by name', async () => {
-  const mounts: StepSpec['mounts'] = [{ type: 'ssh', target: '/agent', socket: '/s', mode: 0, uid: 0, gid: 0 }]
+  const mounts: StepSpec['mounts'] = [
+    { type: 'ssh', target: '/agent', agent: { socket: '/s', raw: false }, mode: 0, uid: 0, gid: 0 },
+  ]
   await assert.rejects(runStep({ layers: [], step: { mounts } }), /not supported there: mount of type "ssh"/)
 })
 

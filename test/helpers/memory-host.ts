@@ -149,7 +149,7 @@ export class MemoryHost implements BuildHost, LayerService, ImageSink {
         ...plan,
       },
       ignorePatterns: () => ignorePatterns,
-      run: { secret: async () => undefined, sshSocket: () => undefined },
+      run: { secret: async () => undefined, sshAgent: async () => undefined },
       jobs,
       signal,
       tags: [],

@@ -1,6 +1,5 @@
 /** What a build does not do: counted with strace, in the whole process and all below it. */
 import assert from 'node:assert/strict'
-import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Cli, openCli, TSBOX, writeContext } from '../helpers/cli.js'
@@ -24,12 +23,6 @@ function loadBase(cli: Cli): string[] {
   maker.ok(['save', '-o', archive, 'base'])
   cli.ok(['load', '-q', '-i', archive])
   const [image] = JSON.parse(cli.ok(['inspect', 'base'])) as [{ RootFS: { Layers: string[] } }]
-  return image.RootFS.Layers
-}
-
-/** Digests of the image `second`. */
-function layersOf(cli: Cli): string[] {
-  const [image] = JSON.parse(cli.ok(['inspect', 'second'])) as [{ RootFS: { Layers: string[] } }]
   return image.RootFS.Layers
 }
 
@@ -97,38 +90,4 @@ test('a build with everything cached looks at each file of the context once and 
     calls.programs.filter((p) => p.includes('helper')),
     [],
   )
-})
-
-test('after one file changed, the others come from the layer before and are not opened', (t) => {
-  if (!requireProgram(t, 'strace')) return
-  const cli = openCli(t)
-  const names = Array.from({ length: 60 }, (_, i) => `data/d${i % 3}/f${i}`)
-  const context = writeContext(cli, {
-    Dockerfile: 'FROM scratch\nCOPY data /data\n',
-    ...Object.fromEntries(names.map((name) => [name, `content of ${name}\n`.repeat(9)])),
-    'data/empty': '',
-  })
-  cli.build(context)
-  writeFileSync(join(context, names[7]!), 'changed\n')
-  writeFileSync(join(context, 'data/new'), 'new\n')
-  const calls = traceTsbox(cli, TSBOX, ['build', '-q', '-t', 'second', context])
-  const opened = names.filter((name) => calls.byPath.get(join(context, name))?.includes('openat'))
-  assert.deepEqual(opened, [names[7]])
-  // What came from the layer before is what is in the context: a store that knows nothing makes the same image.
-  const fresh = cli.with({ TSBOX_ROOT: join(cli.dir, 'fresh') })
-  fresh.ok(['build', '-q', '-t', 'second', context])
-  assert.deepEqual(layersOf(cli), layersOf(fresh))
-})
-
-test('a layer that lost bytes on disk is not copied from', (t) => {
-  const cli = openCli(t)
-  const context = writeContext(cli, { Dockerfile: 'FROM scratch\nCOPY data /data\n', 'data/a': 'a', 'data/b': 'b' })
-  cli.build(context, ['-t', 'first'])
-  const [image] = JSON.parse(cli.ok(['inspect', 'first'])) as [{ RootFS: { Layers: string[] } }]
-  truncateSync(join(cli.root, 'blobs', image.RootFS.Layers[0]!.replace(':', '/')), 700)
-  writeFileSync(join(context, 'data/b'), 'changed')
-  cli.build(context, ['-t', 'second'])
-  const fresh = cli.with({ TSBOX_ROOT: join(cli.dir, 'fresh') })
-  fresh.build(context, ['-t', 'second'])
-  assert.deepEqual(layersOf(cli), layersOf(fresh))
 })

@@ -35,11 +35,12 @@ function stagesOf(record: BuildRecord): Map<string, number[]> {
 }
 
 function isSource({ op }: StepRecord): boolean {
-  return op.kind === 'image' || op.kind === 'context' || op.kind === 'scratch'
+  return ['image', 'context', 'git', 'scratch'].includes(op.kind)
 }
 
 function sourceName({ op }: StepRecord): string {
-  return `${op.kind} ${String(op.reference ?? op.name ?? '')}`
+  const { remote } = (op.source ?? {}) as { remote?: unknown }
+  return `${op.kind} ${String(op.reference ?? op.name ?? remote ?? '')}`
 }
 
 function alignStage(

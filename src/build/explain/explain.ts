@@ -51,7 +51,7 @@ export async function explainSteps(input: ExplainInput): Promise<Map<number, Exp
   const explainer = new Explainer(input)
   const out = new Map<number, Explanation>()
   for (const [i, { op }] of input.now.steps.entries())
-    if (op.kind !== 'context' && op.kind !== 'scratch') out.set(i, await explainer.explain(i))
+    if (!['context', 'git', 'scratch'].includes(op.kind)) out.set(i, await explainer.explain(i))
   return out
 }
 

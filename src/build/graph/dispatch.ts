@@ -1,6 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import { cleanKeepSlash, cleanPath } from '../../base/path.js'
-import { redactUrl, remoteKind } from '../../base/url.js'
+import { redactRemote, remoteKind } from '../../base/url.js'
 import type {
   AddInstruction,
   CommandForm,
@@ -197,10 +197,17 @@ async function dispatchCopy(
     let tree = -1
     for (const path of i.sources) {
       const remote = remoteKind(path)
-      if (remote) {
-        sources.push(remoteSource(i, path, remote))
-        continue
+      if (remote && !isAdd)
+        throw new TsboxError('E_DOCKERFILE', `source can't be a ${remote === 'http' ? 'URL' : 'git ref'} for COPY`, {
+          hint: 'use ADD',
+        })
+      if (remote === 'http')
+        sources.push({ from: 'http', url: path, ...(isAdd && i.checksum ? { checksum: i.checksum } : {}) })
+      if (remote === 'git' && isAdd) {
+        const input = inputs.push(await gitVertex(i, path, ctx)) - 1
+        sources.push({ from: 'tree', input, path: '/' })
       }
+      if (remote) continue
       if (tree < 0) tree = inputs.push(await ctx.source(isAdd ? '' : i.from)) - 1
       sources.push({ from: 'tree', input: tree, path: i.type === 'copy' && i.parents ? path : cleanKeepSlash(path) })
     }
@@ -218,7 +225,7 @@ async function dispatchCopy(
     link: i.link,
     unpack,
   }
-  const shown = [...i.sources.map(redactUrl), ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
+  const shown = [...i.sources.map(redactRemote), ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
   const flags = [i.chown && `--chown=${i.chown} `, i.chmod && `--chmod=${i.chmod} `].filter(Boolean).join('')
   const from = i.type === 'copy' && i.from !== '' ? `--from=${i.from} ` : ''
   const word = isAdd ? 'ADD' : 'COPY'
@@ -226,14 +233,25 @@ async function dispatchCopy(
   state.record(`${word} ${flags}${shown}`, state.vertex)
 }
 
-function remoteSource(i: CopyInstruction | AddInstruction, url: string, kind: 'http' | 'git'): CopySource {
-  if (i.type === 'copy')
-    throw new TsboxError('E_DOCKERFILE', `source can't be a ${kind === 'http' ? 'URL' : 'git ref'} for COPY`, {
-      hint: 'use ADD',
-    })
-  if (kind === 'git')
-    throw new TsboxError('E_UNSUPPORTED', `add: git repositories are not fetched yet: "${redactUrl(url)}"`)
-  return { from: 'http', url, ...(i.checksum ? { checksum: i.checksum } : {}) }
+/** All of a repository, or the folder of it that its address names. */
+async function gitVertex(i: AddInstruction, url: string, ctx: DispatchContext): Promise<Vertex> {
+  // Loaded here only: few builds have one.
+  const { parseGitUrl } = await import('../../base/git-url.js')
+  const source = parseGitUrl(url)
+  const { keepGitDir, checksum } = i
+  if (keepGitDir !== undefined && source.keepGitDir !== undefined && keepGitDir !== source.keepGitDir)
+    throw new TsboxError('E_DOCKERFILE', 'inconsistent keep-git-dir configuration')
+  if (checksum !== '' && source.checksum !== '' && checksum !== source.checksum)
+    throw new TsboxError('E_DOCKERFILE', `checksum mismatch "${checksum}" != "${source.checksum}"`)
+  const op: Op = {
+    kind: 'git',
+    source: {
+      ...source,
+      checksum: checksum || source.checksum,
+      keepGitDir: keepGitDir ?? source.keepGitDir,
+    },
+  }
+  return { ...ctx.vertex(op, [], ''), name: `[internal] load git source ${redactRemote(url)}` }
 }
 
 /** @see BuildKit's dispatchCopy, whose words these are */
@@ -242,6 +260,12 @@ function checkChecksum({ sources, inline, checksum }: AddInstruction): void {
     throw new TsboxError('E_DOCKERFILE', "checksum can't be specified for multiple sources")
   if (!sources[0] || !remoteKind(sources[0]))
     throw new TsboxError('E_DOCKERFILE', 'checksum requires HTTP(S) or Git sources')
+  if (remoteKind(sources[0]) === 'git') {
+    if (/^[0-9a-f]{4,64}$/.test(checksum)) return
+    throw new TsboxError('E_DOCKERFILE', `invalid checksum of a git source: "${checksum}"`, {
+      hint: "give the commit's id, as git rev-parse shows it",
+    })
+  }
   const [, algorithm, hex] = /^([a-z0-9]+):([0-9a-f]+)$/.exec(checksum) ?? []
   const length = { sha256: 64, sha384: 96, sha512: 128 }[algorithm ?? '']
   if (!hex) throw new TsboxError('E_DOCKERFILE', `invalid checksum digest format: "${checksum}"`)

@@ -1,4 +1,5 @@
 import { canonicalJson, type Sha256 } from '../../base/hash.js'
+import { redactRemote } from '../../base/url.js'
 import type { Op, RunMount } from './vertex.js'
 
 /** Raised when the meaning of a cached result changes, so that older records are not taken for it. */
@@ -29,6 +30,8 @@ export function keyedFields(op: Op): unknown {
       const { hiddenEnv: _, mounts, ...fields } = op
       return { ...fields, mounts: mounts.map(keyedMount) }
     }
+    case 'git':
+      return { ...op, source: { ...op.source, remote: redactRemote(op.source.remote) } }
     default:
       return op
   }
@@ -37,5 +40,6 @@ export function keyedFields(op: Op): unknown {
 // What a cache mount holds is not an input; where it is mounted is.
 function keyedMount(m: RunMount): unknown {
   if (m.type === 'secret') return { type: m.type, target: m.target, id: m.id, env: m.env }
+  if (m.type === 'ssh') return { type: m.type, target: m.target, id: m.id }
   return m
 }

@@ -51,10 +51,13 @@ export function runTitle(instruction: RunInstruction): string {
  */
 export function planMounts(mounts: readonly Mount[], state: StageState, inputOf: (mount: Mount) => number): RunMount[] {
   const workdir = state.config.WorkingDir || '/'
-  return mounts.map((m) => planMount(m, workdir, inputOf))
+  let agents = 0
+  const agentTarget = () => `/run/buildkit/ssh_agent.${agents++}`
+  return mounts.map((m) => planMount(m, workdir, inputOf, agentTarget))
 }
 
-function planMount(m: Mount, workdir: string, inputOf: (mount: Mount) => number): RunMount {
+/** @param agentTarget BuildKit's place for the next agent of a step */
+function planMount(m: Mount, workdir: string, inputOf: (mount: Mount) => number, agentTarget: () => string): RunMount {
   const target = m.target === '' ? '' : absolute(m.target, workdir)
   switch (m.type) {
     case 'bind':
@@ -85,7 +88,7 @@ function planMount(m: Mount, workdir: string, inputOf: (mount: Mount) => number)
     case 'ssh':
       return {
         type: 'ssh',
-        ...(target === '' ? {} : { target }),
+        target: checkedTarget(target || agentTarget()),
         id: m.id || 'default',
         required: m.required,
         mode: m.mode ?? 0o600,

@@ -1,8 +1,9 @@
 import type { SourceLocation } from '../../base/error.js'
+import type { GitSource } from '../../base/git-url.js'
 import type { SourceImage } from '../seams.js'
 
 /** What a vertex does. Everything in it that can change the result is part of the vertex's key. */
-export type Op = ScratchOp | ImageOp | ContextOp | RunOp | CopyOp | MkdirOp
+export type Op = ScratchOp | ImageOp | ContextOp | GitOp | RunOp | CopyOp | MkdirOp
 
 /** The empty root. */
 export interface ScratchOp {
@@ -20,6 +21,12 @@ export interface ImageOp {
 export interface ContextOp {
   kind: 'context'
   name: string
+}
+
+/** Files of a git repository, for ADD. */
+export interface GitOp {
+  kind: 'git'
+  source: GitSource
 }
 
 /** A step that executes. Inputs: the root, then the sources of its mounts in order. */
@@ -70,7 +77,7 @@ export type RunMount =
       uid: number
       gid: number
     }
-  | { type: 'ssh'; target?: string | undefined; id: string; required: boolean; mode: number; uid: number; gid: number }
+  | { type: 'ssh'; target: string; id: string; required: boolean; mode: number; uid: number; gid: number }
 
 /** Where a copy takes files from. */
 export type CopySource =

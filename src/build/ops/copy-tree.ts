@@ -82,9 +82,10 @@ class TreeCopier {
       this.#makePending()
       this.#copyDir(from, target, overwrite)
     } else this.#expectDir(target)
-    for (const child of childrenOf(this.#tree, real)) {
-      const name = baseName(child.path)
-      this.copy(child, child.path, below(relative, name), below(target, name), true)
+    for (const name of this.#tree.readdir(real)) {
+      const path = below(real, name)
+      const child = this.#tree.lstat(path)
+      if (child) this.copy(child, path, below(relative, name), below(target, name), true)
     }
     if (fresh && verdict === 'descend' && this.#pending.at(-1)?.target === target) this.#pending.pop()
   }
@@ -103,28 +104,23 @@ class TreeCopier {
     const there = this.#draft.lstat(target)
     this.#expectDir(target)
     if (there && !overwrite) return
-    this.#draft.put({ entry: this.#restyled(from, target) })
+    this.#draft.put({ entry: { ...this.#restyled(from), path: target, type: 'dir', size: 0 } })
   }
 
   #copyLeaf(from: Entry, real: string, target: string): void {
     this.#makePending()
     if (this.#draft.lstat(target)?.type === 'dir')
       throw new TsboxError('E_IS_A_DIRECTORY', `copy file: the destination is a directory "/${target}"`)
-    const entry = this.#restyled(from, target)
+    const entry: Entry = { ...this.#restyled(from), path: target }
     if (from.type === 'file') this.#draft.put({ entry, content: { tree: this.#tree, path: real } })
     else this.#draft.put({ entry })
   }
 
-  #restyled(from: Entry, path: string): Entry {
-    const { owner = from, mode } = this.#style
+  #restyled(from: Entry): Entry {
+    const { owner, mode } = this.#style
     const bits = mode && from.type !== 'symlink' ? mode(from.mode, from.type === 'dir') : from.mode
-    return { ...from, path, mode: bits, uid: owner.uid, gid: owner.gid }
+    return { ...from, ...(owner ?? {}), mode: bits }
   }
-}
-
-function childrenOf(tree: FileTree, dir: string): readonly Entry[] {
-  if (tree.children) return tree.children(dir)
-  return tree.readdir(dir).flatMap((name) => tree.lstat(below(dir, name)) ?? [])
 }
 
 /** A name in a directory: both are clean, so that there is nothing to join by rules. */

@@ -80,16 +80,17 @@ export class LayerDraft implements Lookup {
     for (const p of this.#entries.keys()) if (p === path || p.startsWith(`${path}/`)) this.#entries.delete(p)
   }
 
-  /** The layer's entries in layer order, of which there will be no more, with the directories that lead to them as the root has them. */
+  /** The layer's entries in layer order, with the directories that lead to them as the root has them. */
   finish(): Drafted[] {
-    const dirs = new Set<string>()
-    for (const path of this.#entries.keys())
-      for (let p = dirName(path); p !== '' && !dirs.has(p); p = dirName(p)) dirs.add(p)
-    for (const p of dirs) {
-      const entry = this.#entries.has(p) ? undefined : this.#base.lstat(p)
-      if (entry) this.#entries.set(p, { entry })
+    const all = new Map(this.#entries)
+    for (const path of this.#entries.keys()) {
+      for (const p of parentsOf(path)) {
+        if (all.has(p)) continue
+        const entry = this.#base.lstat(p)
+        if (entry) all.set(p, { entry })
+      }
     }
-    return inLayerOrder(this.#entries)
+    return inLayerOrder(all)
   }
 }
 
@@ -97,7 +98,7 @@ function isWithin(path: string, dir: string): boolean {
   return path === dir || path.startsWith(`${dir}/`)
 }
 
-function inLayerOrder(all: ReadonlyMap<string, Drafted>): Drafted[] {
+function inLayerOrder(all: Map<string, Drafted>): Drafted[] {
   const children = new Map<string, string[]>()
   for (const path of all.keys()) {
     if (path === '') continue

@@ -1,13 +1,13 @@
 import { TsboxError } from '../../base/error.js'
 import type { RunMount, RunOp, Vertex } from '../graph/vertex.js'
-import type { BuildHost, FileTree, Layer, StepExecutor, StepMount, StepOutput, StepSpec } from '../seams.js'
+import type { BuildHost, FileTree, Layer, SshAgent, StepExecutor, StepMount, StepOutput, StepSpec } from '../seams.js'
 
 /** What runs are given beside the graph: values that never enter a key. */
 export interface RunInputs {
   /** Content of a secret, undefined where it was not given. */
   secret(id: string): Promise<Uint8Array | undefined>
-  /** Path of an agent's socket on this machine, undefined where it was not given. */
-  sshSocket(id: string): string | undefined
+  /** An agent on this machine, undefined where it was not given. */
+  sshAgent(id: string): Promise<SshAgent | undefined>
   epoch?: number | undefined
 }
 
@@ -75,7 +75,7 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
   }
   const spec: StepSpec = {
     ...stepFields(op),
-    env: [...op.env, ...op.hiddenEnv, ...secretEnv],
+    env: [...op.env, ...op.hiddenEnv, ...secretEnv, ...sshEnv(op.env, mounts)],
     layers: context.layers[0]!,
     mounts,
     epoch: inputs.epoch,
@@ -139,19 +139,21 @@ async function secretMount(
   return { type: 'secret', target: m.target, value, mode: m.mode, uid: m.uid, gid: m.gid }
 }
 
-function sshMount(m: Extract<RunMount, { type: 'ssh' }>, inputs: RunInputs): StepMount | undefined {
-  const socket = inputs.sshSocket(m.id)
-  if (socket !== undefined)
-    return {
-      type: 'ssh',
-      target: m.target ?? '/run/buildkit/ssh_agent.0',
-      socket,
-      mode: m.mode,
-      uid: m.uid,
-      gid: m.gid,
-    }
+async function sshMount(
+  m: Extract<RunMount, { type: 'ssh' }>,
+  inputs: RunInputs,
+): Promise<Extract<StepMount, { type: 'ssh' }> | undefined> {
+  const agent = await inputs.sshAgent(m.id)
+  if (agent) return { type: 'ssh', target: m.target, agent, mode: m.mode, uid: m.uid, gid: m.gid }
   if (!m.required) return undefined
-  throw new TsboxError('E_NO_SSH', `mount ssh: agents are not forwarded into steps yet "${m.id}"`, {
-    hint: 'leave out "required", or give the key as a secret: RUN --mount=type=secret',
+  const option = m.id === 'default' ? '--ssh default' : `--ssh ${m.id}=KEYFILE`
+  throw new TsboxError('E_NO_SSH', `mount ssh: no agent given to this build "${m.id}"`, {
+    hint: `tsbox build ${option}`,
   })
+}
+
+/** ssh finds its agent by a variable; the image's own wins, the first of several agents else. */
+function sshEnv(env: readonly string[], mounts: readonly StepMount[]): string[] {
+  const first = mounts.find((m) => m.type === 'ssh')
+  return !first || env.some((v) => v.startsWith('SSH_AUTH_SOCK=')) ? [] : [`SSH_AUTH_SOCK=${first.target}`]
 }

@@ -143,9 +143,7 @@ function hashEntries(host: BuildHost, drafted: readonly Drafted[], contents: Rea
   let text = ''
   for (let i = 0; i < drafted.length; i++) {
     const e = drafted[i]!.entry
-    // Numbers and words need no quotes; a path may hold anything.
-    text += `${JSON.stringify(e.path)} ${e.type} ${e.mode} ${e.uid} ${e.gid} ${e.major} ${e.minor} ${contents.get(i)}\n`
-    if (e.link !== undefined) text += `${JSON.stringify(e.link)}\n`
+    text += `${JSON.stringify([e.path, e.type, e.mode, e.uid, e.gid, e.link, e.major, e.minor, contents.get(i)])}\n`
     for (const [name, value] of e.xattrs ?? []) text += `${JSON.stringify(name)}\n${hashBytes(host, value)}`
     if (text.length < HASH_CHARS) continue
     hasher.update(text)

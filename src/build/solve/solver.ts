@@ -1,10 +1,12 @@
+import { TsboxError } from '../../base/error.js'
+import type { GitSource } from '../../base/git-url.js'
 import { limiter } from '../../base/limit.js'
 import { hashOf, opKey } from '../graph/key.js'
 import { topological, type Vertex } from '../graph/vertex.js'
 import { copyLayer } from '../ops/copy.js'
 import { mkdirLayer } from '../ops/mkdir.js'
 import { executorSalt, type RunInputs, runLayer } from '../ops/run.js'
-import type { BuildHost, FileTree, Layer, StepExecutor } from '../seams.js'
+import type { BuildHost, FileTree, GitCommit, Layer, StepExecutor } from '../seams.js'
 import { type Outcome, VertexProgress } from './vertex-progress.js'
 
 /** What a layered vertex yields: its outward key, the layers up to it, and when its own layer was made. */
@@ -132,6 +134,8 @@ export class Solver {
         return opKey(this.#host.sha256, op, [])
       case 'context':
         return this.#layeredContext(v).then((s) => s.key)
+      case 'git':
+        return (await this.#commit(v, op.source)).key
       case 'mkdir':
       case 'run':
         return opKey(this.#host.sha256, op, [await this.#executorSalt(v), ...(await this.#inputKeys(v))])
@@ -175,11 +179,34 @@ export class Solver {
         return this.#progress.during(v, async () => ({ key: await this.key(v), layers: op.image.layers }), true)
       case 'context':
         return this.#layeredContext(v)
+      case 'git':
+        return this.#gitResult(v, op.source)
       case 'copy':
         return this.#copyResult(v)
       default:
         return this.#keyedResult(v)
     }
+  }
+
+  /** What a git source means; a failure is the vertex's own. */
+  async #commit(v: Vertex, source: GitSource): Promise<GitCommit> {
+    try {
+      if (!this.#host.git) throw new TsboxError('E_UNSUPPORTED', 'add: there is no network to fetch repositories from')
+      return await this.#host.git.resolve(source)
+    } catch (err) {
+      return this.#progress.during(v, () => Promise.reject(err))
+    }
+  }
+
+  async #gitResult(v: Vertex, source: GitSource): Promise<Solved> {
+    const key = await this.key(v)
+    return this.#progress.during(v, async (output) => {
+      output.started()
+      const commit = await this.#commit(v, source)
+      output.stdout(new TextEncoder().encode(`${commit.commit}${commit.name ? `\t${commit.name}` : ''}\n`))
+      if (commit.cached) output.cached()
+      return { key, layers: [await this.#host.git!.layer(source, commit)] }
+    })
   }
 
   /** The vertex's key where no step must run to find it. */

@@ -1,10 +1,9 @@
 import { concatBytes } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
-import { redactUrl, remoteKind } from '../../base/url.js'
 import type { BuildRequest } from '../../engine/api.js'
 import type { Shell } from '../shell.js'
 import { UsageError } from '../usage-error.js'
-import { isFolder } from './build-options.js'
+import { isFolder, remoteAddress } from './build-options.js'
 
 /** Where a build reads from. */
 export type BuildInput = Pick<BuildRequest, 'context' | 'contextStream' | 'file' | 'dockerfileText'>
@@ -12,7 +11,7 @@ export type BuildInput = Pick<BuildRequest, 'context' | 'contextStream' | 'file'
 /**
  * Finds the context and the Dockerfile that a command line names.
  *
- * @param path the context: a folder, a URL, or `-` for a tar or a Dockerfile on standard input
+ * @param path the context: a folder, a URL, a git repository, or `-` for a tar or a Dockerfile on standard input
  * @param file `--file`; within the context where that is no folder
  * @throws {UsageError} for contexts that can't be read
  */
@@ -27,12 +26,9 @@ export async function buildInput(
     if (stdin.isTerminal) throw refuse('cannot read the build context: standard input is a terminal')
     return { context: '-', contextStream: stdin.stream(), file }
   }
-  const remote = remoteKind(path.replace(/^github\.com\//, 'git://$&'))
-  if (remote === 'git')
-    throw refuse(
-      `cannot build from "${redactUrl(path)}": git repositories are not read yet; clone it and name the folder`,
-    )
-  const context = remote ? path : resolve(path)
+  const address = remoteAddress(path, resolve)
+  const remote = address !== undefined
+  const context = address ?? resolve(path)
   if (!remote && !isFolder(context))
     throw new TsboxError('E_CONTEXT', `unable to prepare context: path "${path}" not found`)
   if (file === '-') return { context, file, dockerfileText: await readAll(stdin) }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
-import { redactUrl, remoteKind } from '../../base/url.js'
+import { remoteKind } from '../../base/url.js'
 import { UsageError } from '../usage-error.js'
 
 type Resolve = (path: string) => string
@@ -88,7 +88,7 @@ function existingFile(path: string, id: string): string {
 
 /**
  * `NAME=SOURCE`: a folder (made absolute), `docker-image://IMAGE`, `oci-layout://FOLDER[:TAG|@DIGEST]` (made absolute),
- * `target:STAGE`, or the URL of a tar.
+ * `target:STAGE`, the URL of a tar, or a git repository.
  */
 export function parseNamedContext(text: string, resolve: Resolve): [name: string, source: string] {
   const [name, value] = text.split(/=(.*)/s) as [string, string | undefined]
@@ -96,14 +96,23 @@ export function parseNamedContext(text: string, resolve: Resolve): [name: string
   const [, layout] = /^oci-layout:\/\/(.+)$/s.exec(value) ?? []
   if (layout !== undefined) return [name, `oci-layout://${resolve(layout)}`]
   if (/^docker-image:\/\/.|^target:./.test(value)) return [name, value]
-  const remote = remoteKind(value)
-  if (remote === 'git') throw wrong('build-context', redactUrl(text), 'git repositories are not read yet')
-  if (remote) return [name, value]
+  const remote = remoteAddress(value, resolve)
+  if (remote !== undefined) return [name, remote]
   const scheme = /^([a-z-]+):\/\//.exec(value)?.[1]
   if (scheme) throw wrong('build-context', text, `contexts from ${scheme} are not supported`)
   const folder = resolve(value)
   if (!isFolder(folder)) throw new TsboxError('E_CONTEXT', `cannot use context "${name}": no folder "${value}"`)
   return [name, folder]
+}
+
+/**
+ * The address of a context that is not on this machine. `github.com/…` is one where no folder has that name, as with
+ * docker.
+ */
+export function remoteAddress(path: string, resolve: Resolve): string | undefined {
+  if (remoteKind(path)) return path
+  if (!path.startsWith('github.com/') || isFolder(resolve(path))) return undefined
+  return `https://${path.replace(/^[^?#]*/, (repository) => repository.replace(/\/*(?:\.git)?$/, '.git'))}`
 }
 
 /** True for a folder that can be looked at. */

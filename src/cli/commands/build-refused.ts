@@ -20,5 +20,4 @@ export const BUILD_REFUSED: Readonly<Record<string, string>> = {
   push: REGISTRY,
   'security-opt': 'the security profile is fixed',
   squash: 'write a stage that copies from the one to squash',
-  ssh: 'agents are not forwarded yet',
 }

@@ -30,7 +30,9 @@ export const command = defineCommand({
     attest: list('Attestations: only type=…,disabled=true'),
     backend: choice(['auto', 'namespace', 'wasi'], 'What runs the steps (default TSBOX_BACKEND, else auto)'),
     'build-arg': list('Set a build argument (K=V, or K to take it from the environment)'),
-    'build-context': list('Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://)'),
+    'build-context': list(
+      'Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://, git)',
+    ),
     'cache-from': list('Take results from a cache (type=local,src=DIR; type=inline,ref=IMAGE; IMAGE)'),
     'cache-to': list('Write a cache (type=local,dest=DIR[,mode=min|max][,mounts=…]; type=inline)'),
     call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
@@ -63,6 +65,7 @@ export const command = defineCommand({
     sbom: text('List of what is in the image: only false'),
     secret: list('Give steps a secret (id=NAME[,src=FILE|,env=VARIABLE])'),
     'shm-size': text('Size of /dev/shm of the steps (64m by default)'),
+    ssh: list('Give steps an ssh agent or keys (default|ID[=SOCKET|KEY[,KEY]])'),
     tag: list('Name of the image (NAME[:TAG])', 't'),
     target: text('Stage to build'),
     ulimit: list('Limit a resource of the steps (NAME=SOFT[:HARD], -1 for none)'),
@@ -92,6 +95,7 @@ export const command = defineCommand({
         backend: parseBackend(values.backend, shell.env.TSBOX_BACKEND),
         userns: values.userns ?? 'auto',
         secrets: Object.fromEntries(values.secret.map((s) => parseSecret(s, shell.env, resolve))),
+        ...(values.ssh.length ? await sshGrants(values.ssh, shell.env, resolve) : {}),
         namedContexts: Object.fromEntries(values['build-context'].map((c) => parseNamedContext(c, resolve))),
         network: values.network ?? 'default',
         extraHosts: values['add-host'].map(parseAddHost),
@@ -153,6 +157,14 @@ async function cachesOf(from: readonly string[], to: readonly string[], resolve:
   if (from.length === 0 && to.length === 0) return {}
   const { parseCacheFrom, parseCacheTo } = await import('./build-cache.js')
   return { cacheFrom: from.map((t) => parseCacheFrom(t, resolve)), cacheTo: to.map((t) => parseCacheTo(t, resolve)) }
+}
+
+/** Loaded for builds only that are given keys. */
+async function sshGrants(
+  ...given: Parameters<typeof import('./build-ssh.js').parseSsh>
+): Promise<Pick<BuildRequest, 'ssh'>> {
+  const { parseSsh } = await import('./build-ssh.js')
+  return { ssh: parseSsh(...given) }
 }
 
 /** Exit status of a call; what would fail the build is told as an error. */

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { TsboxError } from '../../base/error.js'
 import { type BuildJob, buildImage } from '../../build/build.js'
 import type { ExportedImage } from '../../build/export/image.js'
 import type { ProgressSink } from '../../build/progress/event.js'
-import type { BuildHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
+import type { BuildHost, GitHost, ImageSink, SourceImage, StepExecutor } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
 import { LAYOUT_SCHEME } from '../../oci/layout.js'
 import { isIndex, parseManifest } from '../../oci/manifest.js'
@@ -50,17 +49,29 @@ export const runBuild: RunBuild = async (deps, request, progress, watch) => {
   return withGraph(deps, request, progress, buildRequest)
 }
 
-async function buildRequest(...[deps, request, progress, watch]: Parameters<RunBuild>): Promise<BuildOutcome> {
+async function buildRequest(...call: Parameters<RunBuild>): Promise<BuildOutcome> {
+  const [deps, request] = call
+  const contexts = new Contexts(deps, request)
+  try {
+    return await buildIn(contexts, ...call)
+  } finally {
+    await contexts.close()
+  }
+}
+
+async function buildIn(
+  contexts: Contexts,
+  ...[deps, request, progress, watch]: Parameters<RunBuild>
+): Promise<BuildOutcome> {
   const tags = request.tags.map(parseTag)
   const outputs = outputsOf(request)
   const args = buildArgs(request, deps.env)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
-  const contexts = new Contexts(deps, request)
   const caches = await cacheSession(deps, request, platform)
   if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
   const stored = storedTags(outputs.filter(isPlain), tags)
   const host = buildHost(deps, request, contexts, caches?.listener(progress) ?? progress, platform, caches)
-  if (contexts.isRemote) await new InternalStep(host).run('[internal] load remote build context', () => contexts.load())
+  if (contexts.isRemote) await new InternalStep(host).run(contexts.loadTitle, () => contexts.load())
   const source = await contexts.dockerfile()
   if (request.reproducible && !args.SOURCE_DATE_EPOCH) {
     const { dateSources } = await import('./reproducible.js')
@@ -86,7 +97,7 @@ async function buildRequest(...[deps, request, progress, watch]: Parameters<RunB
       namedContext: (name) => contexts.named(name),
     },
     ignorePatterns: () => contexts.ignorePatterns(),
-    run: { secret: (id) => secretValue(request, deps.env, id), sshSocket: () => undefined, epoch },
+    run: { secret: (id) => contexts.secret(id), sshAgent: (id) => contexts.agents.agent(id), epoch },
     jobs: request.jobs ?? Math.max(MIN_JOBS, availableParallelism()),
     epoch,
     signal: request.signal,
@@ -190,7 +201,16 @@ function buildHost(
     // Loaded here only: http and tls cost every other build their time.
     fetch: async (url, checksum) =>
       (await import('../fetch/remote-file.js')).fetchFile({ ...deps, signal: request.signal }, url, checksum),
+    git: gitHost(contexts),
     platform,
+  }
+}
+
+/** Repositories for ADD: loaded with the first. */
+function gitHost(contexts: Contexts): GitHost {
+  return {
+    resolve: async (source) => (await contexts.git('dockerfile')).resolve(source),
+    layer: async (source, commit) => (await contexts.git('dockerfile')).layer(source, commit),
   }
 }
 
@@ -238,18 +258,4 @@ async function bringLayers(store: Workshop['store'], layers: NodeLayers, manifes
   const parsed = parseManifest(store.blobs.read(manifest))
   if (isIndex(parsed)) return
   for (const { digest } of parsed.layers) await layers.bring({ diffID: digest })
-}
-
-async function secretValue(
-  request: BuildRequest,
-  env: Readonly<Record<string, string | undefined>>,
-  id: string,
-): Promise<Uint8Array | undefined> {
-  const given = request.secrets[id]
-  if (!given) return undefined
-  if (given.env !== undefined) {
-    const value = env[given.env]
-    return value === undefined ? undefined : new TextEncoder().encode(value)
-  }
-  return given.file === undefined ? undefined : readFileSync(given.file)
 }

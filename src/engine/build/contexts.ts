@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TsboxError } from '../../base/error.js'
-import { remoteKind } from '../../base/url.js'
+import { redactRemote, remoteKind } from '../../base/url.js'
 import { parseIgnoreFile } from '../../build/context/ignore-file.js'
 import { IgnoredTree } from '../../build/context/ignored-tree.js'
 import type { NamedContext } from '../../build/graph/plan-options.js'
 import { resolveInTree } from '../../build/ops/resolve.js'
-import type { FileTree } from '../../build/seams.js'
+import type { FileTree, Layer } from '../../build/seams.js'
 import { LAYOUT_SCHEME } from '../../oci/layout.js'
 import { parseReference } from '../../oci/reference.js'
 import { readChunks } from '../../util/read-chunks.js'
@@ -14,9 +14,12 @@ import type { BuildRequest } from '../api.js'
 import { DirTree } from '../context/dir-tree.js'
 import { StoredContents } from '../context/stored-contents.js'
 import { type Unpacked, unpackContext } from '../context/unpacked.js'
+import type { GitAsker, GitSources } from '../git/git-sources.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
-import { checkContext, type DockerfileSource, ignorePatterns, readDockerfile } from './build-request.js'
+import { SshAgents } from '../ssh/agents.js'
+import { buildArgs, checkContext, type DockerfileSource, ignorePatterns, readDockerfile } from './build-request.js'
+import { secretValue } from './secret-value.js'
 
 const IMAGE_SCHEME = 'docker-image://'
 const STAGE_SCHEME = 'target:'
@@ -31,10 +34,10 @@ export interface ContextDeps {
 /** What of a request names contexts. */
 export type ContextRequest = Pick<
   BuildRequest,
-  'context' | 'contextStream' | 'file' | 'dockerfileText' | 'namedContexts' | 'signal'
+  'context' | 'contextStream' | 'file' | 'dockerfileText' | 'buildArgs' | 'namedContexts' | 'secrets' | 'ssh' | 'signal'
 >
 
-/** The main context and the named ones, each opened once. */
+/** The main context and the named ones, each opened once, and what gives access to those that are not here. */
 export class Contexts {
   readonly #deps: ContextDeps
   readonly #request: ContextRequest
@@ -43,11 +46,38 @@ export class Contexts {
   /** The main context, where it is no folder of this machine. */
   #unpacked: Unpacked | undefined
   #patterns: readonly string[] = []
+  readonly #git = new Map<GitAsker, GitSources>()
+  /** Agents that were given to the build. */
+  readonly agents: SshAgents
 
   constructor(deps: ContextDeps, request: ContextRequest) {
     this.#deps = deps
     this.#request = request
     this.#named = new Map(Object.entries(request.namedContexts).map(([name, from]) => [contextName(name), from]))
+    this.agents = new SshAgents(request.ssh ?? {}, deps.env, deps.shop.lease)
+  }
+
+  /** Content of a secret of the build. */
+  secret(id: string): Promise<Uint8Array | undefined> {
+    return secretValue(this.#request.secrets, this.#deps.env, id)
+  }
+
+  /** Repositories as the Dockerfile may have them, or as the command line. */
+  async git(asker: GitAsker): Promise<GitSources> {
+    // Loaded here only: few builds have one.
+    const { GitSources } = await import('../git/git-sources.js')
+    const known = this.#git.get(asker)
+    if (known) return known
+    const agentSocket = async (id: string) => (await this.agents.agent(id))?.socket
+    const { signal } = this.#request
+    const git = new GitSources({ ...this.#deps, signal, secret: (id) => this.secret(id), agentSocket }, asker)
+    this.#git.set(asker, git)
+    return git
+  }
+
+  /** Ends what was started for the build. Idempotent. */
+  close(): Promise<void> {
+    return this.agents.close()
   }
 
   /** Whether {@link load} has something to bring here first. */
@@ -55,7 +85,14 @@ export class Contexts {
     return this.#request.contextStream !== undefined || remoteKind(this.#request.context) !== undefined
   }
 
-  /** Brings a context here that is no folder. @throws TsboxError E_CONTEXT, E_HTTP and those of tars */
+  /** What progress calls {@link load}. */
+  get loadTitle(): string {
+    const { context, contextStream } = this.#request
+    const git = !contextStream && remoteKind(context) === 'git'
+    return git ? `[internal] load git source ${redactRemote(context)}` : '[internal] load remote build context'
+  }
+
+  /** Brings a context here that is no folder. @throws TsboxError E_CONTEXT, E_HTTP, those of tars and of git */
   async load(): Promise<void> {
     const { contextStream, context, file, dockerfileText } = this.#request
     this.#unpacked = contextStream ? await this.#spool(contextStream) : await this.#fetched(context)
@@ -79,7 +116,7 @@ export class Contexts {
     if (text !== undefined) return { text, file: this.#dockerfilePath(this.#unpacked.tree) }
     const path = this.#request.file ?? 'Dockerfile'
     throw new TsboxError('E_DOCKERFILE_MISSING', `failed to read dockerfile: open ${path}: no such file or directory`, {
-      hint: 'it must be in the archive that is the context; name another file of it with -f',
+      hint: 'it must be in the archive or repository that is the context; name another file of it with -f',
     })
   }
 
@@ -136,15 +173,20 @@ export class Contexts {
   }
 
   async #fetched(url: string): Promise<Unpacked> {
-    if (remoteKind(url) === 'git')
-      throw new TsboxError('E_UNSUPPORTED', 'read build context: git repositories are not read yet', {
-        hint: 'clone it and build the folder',
-      })
     const { layers, shop, env } = this.#deps
+    if (remoteKind(url) === 'git') return { tree: await layers.tree([await this.#repository(url)]) }
     const { fetchFile } = await import('../fetch/remote-file.js')
     const { layer, path } = await fetchFile({ shop, layers, env, signal: this.#request.signal }, url)
     const tree = await layers.tree([layer])
     return unpackContext(layers, () => tree.stream(path), tree.lstat(path)!.size)
+  }
+
+  async #repository(url: string): Promise<Layer> {
+    const { parseGitUrl } = await import('../../base/git-url.js')
+    const source = parseGitUrl(url)
+    const keepGitDir = source.keepGitDir ?? keepsGitDir(buildArgs(this.#request, this.#deps.env))
+    const git = await this.git('user')
+    return git.layer({ ...source, keepGitDir }, await git.resolve({ ...source, keepGitDir }))
   }
 
   /** On disk first: it may be larger than memory, and only its content tells what it is. */
@@ -179,6 +221,11 @@ export class Contexts {
     this.#saves.push(() => sums.save())
     return new DirTree(dir, patterns, sums, new StoredContents(store, lease, sums.layers))
   }
+}
+
+/** @see Dockerfile reference, "BuildKit built-in build args" */
+function keepsGitDir({ BUILDKIT_CONTEXT_KEEP_GIT_DIR: value }: Readonly<Record<string, string>>): boolean {
+  return /^(?:1|t|true)$/i.test(value ?? '')
 }
 
 /** `docker.io/library/alpine:latest` and `alpine` are one name, as in BuildKit. */

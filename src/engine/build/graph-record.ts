@@ -67,7 +67,7 @@ class GraphRecorder {
     const outcome = solver.outcomes.get(v)
     const { startedMs, endedMs } = (outcome !== undefined && id !== undefined && this.#times.get(id)) || {}
     return {
-      kind: v.op.kind as BuildGraphNode['kind'],
+      kind: (v.op.kind === 'git' ? 'context' : v.op.kind) as BuildGraphNode['kind'],
       // An image may be the base of several stages.
       stage: v.op.kind === 'image' ? undefined : v.stage,
       title: titleOf(v),

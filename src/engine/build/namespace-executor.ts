@@ -13,6 +13,7 @@ import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
+import type { AgentProxy } from '../ssh/agent-proxy.js'
 
 /** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
 const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
@@ -35,6 +36,8 @@ interface Mounts {
   trees: OverlaySpec[]
   /** By what tells caches apart: a step that mounts one twice has it once. */
   held: Map<string, CacheMount>
+  /** Sockets of this step, with agents behind them. */
+  proxies: AgentProxy[]
 }
 
 /** Runs build steps in namespaces, on an overlay of the layers' snapshots; the upper becomes the next snapshot. */
@@ -64,7 +67,7 @@ export class NamespaceExecutor implements StepExecutor {
       workDir: lease.tempPath('work'),
       stubDir: lease.tempPath('stub'),
     }
-    const mounts: Mounts = { list: [], trees: [], held: new Map() }
+    const mounts: Mounts = { list: [], trees: [], held: new Map(), proxies: [] }
     try {
       for (const dir of Object.values(scratch)) makeDir(dir, 0o755)
       await this.#holdCaches(spec.mounts, mounts.held, signal)
@@ -76,6 +79,7 @@ export class NamespaceExecutor implements StepExecutor {
       return { exitCode, layer: { snapshot, snapshotMode: mode } }
     } finally {
       for (const mount of mounts.held.values()) mount.release()
+      for (const proxy of mounts.proxies) proxy.close()
       const rest = mounts.trees.flatMap((t) => [t.upper, t.work]).filter((d) => d !== undefined)
       await agent.remove([draft.dir, scratch.workDir, scratch.stubDir, ...rest]).catch(() => {})
     }
@@ -136,8 +140,13 @@ export class NamespaceExecutor implements StepExecutor {
         return { op: 'tmpfs', target: m.target, sizeBytes: m.sizeBytes }
       case 'secret':
         return { op: 'file', target: m.target, content: m.value, mode: m.mode, uid: m.uid, gid: m.gid }
-      case 'ssh':
-        return { op: 'bind', source: { path: m.socket }, target: m.target }
+      case 'ssh': {
+        const { openAgentProxy } = await import('../ssh/agent-proxy.js')
+        const proxy = await openAgentProxy(m.agent, this.#shop.lease)
+        mounts.proxies.push(proxy)
+        const { mode, uid, gid } = m
+        return { op: 'bind', source: { path: proxy.path }, target: m.target, own: { mode, uid, gid } }
+      }
       case 'cache':
         return this.#cacheMount(m, mounts.held.get(cacheId(m))!, output)
       case 'bind': {

@@ -62,8 +62,12 @@ export class NodeDockerfiles implements DockerfileEngine {
 
   async #read(request: DockerfileRequest): Promise<{ source: DockerfileSource; contexts: Contexts }> {
     const contexts = new Contexts(this.#deps, request)
-    if (contexts.isRemote) await contexts.load()
-    return { source: await contexts.dockerfile(), contexts }
+    try {
+      if (contexts.isRemote) await contexts.load()
+      return { source: await contexts.dockerfile(), contexts }
+    } finally {
+      await contexts.close()
+    }
   }
 
   #context(request: DockerfileRequest, contexts: Contexts): LintContext {

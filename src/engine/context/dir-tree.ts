@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { sortNames } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
-import { baseName, dirName } from '../../base/path.js'
+import { dirName } from '../../base/path.js'
 import { IgnoreMatcher } from '../../build/context/ignore.js'
 import type { FileTree, Layer } from '../../build/seams.js'
 import type { Entry } from '../../layer/entry.js'
@@ -39,18 +39,9 @@ export class DirTree implements FileTree {
   }
 
   readdir(path: string): readonly string[] {
-    return this.children(path).map((entry) => baseName(entry.path))
-  }
-
-  children(path: string): readonly Entry[] {
     if (this.lstat(path)?.type !== 'dir') return []
-    const out: Entry[] = []
-    for (const name of sortNames(namesIn(this.#root, path))) {
-      const child = path === '' ? name : `${path}/${name}`
-      const file = this.#seen.get(child) ?? (this.#seen.has(child) ? undefined : this.#scan(child))
-      if (file) out.push(file.entry)
-    }
-    return out
+    const names = namesIn(this.#root, path)
+    return sortNames(names.filter((name) => this.lstat(path === '' ? name : `${path}/${name}`) !== undefined))
   }
 
   async readFile(path: string): Promise<Uint8Array> {
@@ -128,16 +119,8 @@ export class DirTree implements FileTree {
   }
 
   #look(path: string): ScannedFile | undefined {
-    const seen = this.#seen.get(path)
-    if (seen || this.#seen.has(path)) return seen
-    if (this.#visible(path)) return this.#scan(path)
-    this.#seen.set(path, undefined)
-    return undefined
-  }
-
-  /** Looks at a path whose directory is in the context. */
-  #scan(path: string): ScannedFile | undefined {
-    const found = scanFile(this.#root, path)
+    if (this.#seen.has(path)) return this.#seen.get(path)
+    const found = this.#visible(path) ? scanFile(this.#root, path) : undefined
     const shown = found && this.#excluded(path, found.entry) ? undefined : found
     this.#seen.set(path, shown)
     return shown

@@ -77,6 +77,17 @@ static int bind_source(struct site *s, uint32_t tree, const char *path, const ch
 	return k_openat2(base, sub, O_PATH, 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
 }
 
+/* A descriptor of O_PATH can't be given a mode; its name in /proc can. */
+static int own_source(struct site *s, int fd, uint32_t mode, uint32_t uid, uint32_t gid)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	if (!s->world->single && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return -1;
+	return chmod(name, mode & 07777);
+}
+
 static int op_bind(struct site *s, struct cursor *c)
 {
 	const char *path = c_str(c), *sub, *target;
@@ -87,9 +98,13 @@ static int op_bind(struct site *s, struct cursor *c)
 	target = c_str(c);
 	bool readonly = c_u8(c), recursive = c_u8(c), optional = c_u8(c), follows = c_u8(c);
 	uint32_t attrs = c_u32(c) & (K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC);
+	bool own = c_u8(c);
+	uint32_t mode = c_u32(c), uid = c_u32(c), gid = c_u32(c);
 	AUTO_FD source = bind_source(s, tree, path, sub);
 	if (source < 0 || fstat(source, &st) < 0)
 		return optional && errno == ENOENT ? 0 : fail(s->f, "bind source", "%s%s%s", path, sub[0] ? "/" : "", sub);
+	if (own && own_source(s, source, mode, uid, gid) < 0)
+		return fail(s->f, "change owner", "%s", path);
 	AUTO_FD mount = follows ? mount_clone_following(source, "", recursive) : mount_clone(source, "", recursive);
 	if (mount < 0)
 		return fail(s->f, "bind", "%s", path);
