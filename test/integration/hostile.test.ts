@@ -48,6 +48,14 @@ const attacks: Record<string, { make: string; run?: string[]; args?: string[] }>
   '/proc, /sys and /dev are files': { make: 'echo > proc; echo > sys; echo > dev' },
   'the working directory leads through a link': { make: 'ln -s $C w', args: ['-w', '/w/made/deep'] },
   'the working directory is a link to nowhere': { make: 'ln -s $C/new w', args: ['-w', '/w'] },
+  'devices, terminals and the console are links': {
+    make: 'mkdir -p dev && for f in null zero tty console ptmx; do ln -s $C/null dev/$f; done; ln -s $C dev/pts; ln -s $C dev/shm',
+    args: ['-t'],
+  },
+  'what is hidden, and files that tsbox makes, are links': {
+    make: 'mkdir -p proc sys/devices && ln -s $C/file proc/kcore && ln -s $C sys/firmware && ln -s $C proc/sys && ln -s $C h',
+    args: ['--security-opt', 'mask=/h:/h/secret', '--tmpfs', '/h/t', '--read-only'],
+  },
   'a volume leads through a link': { make: 'ln -s $C v', args: ['-v', '/v/new'] },
   'a named volume is on a link': { make: 'ln -s $C v', args: ['-v', 'named:/v'] },
   'the program is a link': { make: 'ln -s $C/file prog', run: ['/prog'] },
