@@ -177,8 +177,9 @@ function hintFor(said: string, remote: string): string | undefined {
   if (/could not read Username|Authentication failed|error: 40[13]|HTTP 40[13]/i.test(said))
     return 'GIT_AUTH_TOKEN=… tsbox build --secret id=GIT_AUTH_TOKEN …, where the repository is private'
   if (/Host key verification failed/i.test(said)) {
-    const host = /^(?:ssh:\/\/)?(?:[^@/]*@)?([^:/]+)/.exec(remote)?.[1]
-    return `check the host's key and keep it: ssh-keyscan ${host} >> ~/.ssh/known_hosts`
+    const [, url, host, port] = /^(ssh:\/\/)?(?:[^@/]*@)?([^:/]+)(?::(\d+))?/.exec(remote) ?? []
+    const at = url && port ? `-p ${port} ${host}` : host
+    return `check the host's key and keep it: ssh-keyscan ${at} >> ~/.ssh/known_hosts`
   }
   if (/Permission denied|publickey/i.test(said))
     return 'give the key: tsbox build --ssh default=KEYFILE …, or --ssh default'
