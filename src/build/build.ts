@@ -9,7 +9,7 @@ import type { Vertex } from './graph/vertex.js'
 import type { RunInputs } from './ops/run.js'
 import type { BuildHost, ImageSink } from './seams.js'
 import { InternalStep } from './solve/internal-step.js'
-import { Solver } from './solve/solver.js'
+import { Solver, type StepFailure } from './solve/solver.js'
 
 /** A build, all inputs resolved. */
 export interface BuildJob {
@@ -32,6 +32,7 @@ export interface BuildJob {
   inlineCache?: boolean | undefined
   /** Gets what can be known elsewhere of the finished build. */
   exportCache?: ((entries: CacheEntries) => Promise<void>) | undefined
+  onFailure?: ((failure: StepFailure) => Promise<void>) | undefined
 }
 
 /**
@@ -58,7 +59,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const plan = await planBuild(dockerfile, { ...job.plan, resolveImage }).finally(() => checks.report())
   checks.enforce()
   job.signal.throwIfAborted()
-  const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run })
+  const solver = new Solver(host, { jobs: job.jobs, signal: job.signal, run: job.run, onFailure: job.onFailure })
   const solved = await solver.solve(plan.target).finally(() => job.onSolved?.({ target: plan.target, solver }))
   const wanted = job.inlineCache || job.exportCache
   // Loaded only here: most builds keep their cache to themselves.

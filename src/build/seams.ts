@@ -9,6 +9,7 @@ import type { ImageConfig } from '../oci/config.js'
 import type { Descriptor } from '../oci/manifest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ProgressSink } from './progress/event.js'
+import type { StartTransfer } from './progress/transfer.js'
 
 /** A layer in one or both of its forms: an unpacked snapshot, a tar blob. At least one is known. */
 export interface Layer {
@@ -167,12 +168,29 @@ export interface StepSpec {
   hostname?: string | undefined
   /** Seconds; injected so that steps with a clock of their own (WASI) can be deterministic. */
   epoch?: number | undefined
+  /** The stage's SHELL, for who wants to look at the step when it has failed. */
+  stageShell?: readonly string[] | undefined
 }
 
 /** What came of a step: a non-zero exit has no layer. */
 export interface StepResult {
+  /** 128 and its number where a signal ended the process. */
   exitCode: number
   layer?: Layer | undefined
+  /** The kernel ended a process for want of memory while the step ran; it may have been another one. */
+  outOfMemory?: boolean | undefined
+}
+
+/** What a step that failed left behind, as long as it can be looked at: until the listener's promise settles. */
+export interface FailedStep {
+  result: StepResult
+  /**
+   * Opens a shell where the step ran (files as it left them, mounts, environment, user, folder, network) on this
+   * process's terminal, and settles when it has ended. Nothing that is done there stays.
+   *
+   * @throws TsboxError E_NO_SHELL
+   */
+  openShell(signal: AbortSignal): Promise<void>
 }
 
 /** Receives a step's output as it comes. */
@@ -189,7 +207,13 @@ export interface StepExecutor {
   readonly keySalt: string
   /** True when this executor is the one for the step (asked in order of preference). */
   accepts(step: StepSpec, root: FileTree): Promise<boolean>
-  run(step: StepSpec, output: StepOutput, signal: AbortSignal): Promise<StepResult>
+  /** @param onFailure is called with what failed before it is taken away, where the executor can show that */
+  run(
+    step: StepSpec,
+    output: StepOutput,
+    signal: AbortSignal,
+    onFailure?: ((failed: FailedStep) => Promise<void>) | undefined,
+  ): Promise<StepResult>
 }
 
 /** Where a finished image goes. */
@@ -254,8 +278,9 @@ export interface BuildHost {
    *
    * @param checksum `algorithm:hex` that the content must have
    */
-  fetch?(url: string, checksum: string | undefined): Promise<FetchedFile>
+  fetch?(url: string, checksum: string | undefined, transfer?: StartTransfer): Promise<FetchedFile>
   /** What ADD takes from repositories; absent where there is no network. */
   git?: GitHost
+  /** The machine's, which steps run on. */
   platform: Platform
 }

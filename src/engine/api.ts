@@ -85,6 +85,19 @@ export interface BuildRequest {
   /** Gets the output whose `dest` is `-`. */
   stdout?: ((chunk: Uint8Array) => void) | undefined
   signal: AbortSignal
+  /** Hears of the first RUN that fails, once nothing else runs and while a shell can be opened in it. */
+  onFailure?: ((failure: BuildFailure) => Promise<void>) | undefined
+}
+
+/** A step that failed, still there to be looked at. */
+export interface BuildFailure {
+  /** What the build will fail with. */
+  error: TsboxError
+  /**
+   * Opens a shell in the step on this process's terminal (its standard input and output), and settles when it has ended;
+   * absent where what ran the step has none to offer. @throws TsboxError E_NO_SHELL
+   */
+  openShell?: (() => Promise<void>) | undefined
 }
 
 /** A resource limit; `Infinity` for none. @see getrlimit(2) */

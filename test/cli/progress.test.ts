@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Chalk } from 'chalk'
 import type { ProgressEvent } from '../../src/build/progress/event.js'
+import { progressColours } from '../../src/cli/progress/colours.js'
 import { endingText } from '../../src/cli/progress/ending.js'
 import { openProgress, progressMode } from '../../src/cli/progress/open.js'
 import { PlainPrinter } from '../../src/cli/progress/plain.js'
@@ -10,6 +10,7 @@ import { TtyPrinter } from '../../src/cli/progress/tty.js'
 import type { Shell } from '../../src/cli/shell.js'
 import { stripAnsi } from '../../src/cli/text-width.js'
 
+const PLAIN = progressColours({ NO_COLOR: '1' }).colours
 const T0 = Date.parse('2024-05-06T07:08:09Z')
 
 const vertex = (id: number, name: string, inputs: number[] = []): ProgressEvent => {
@@ -319,8 +320,7 @@ test('TtyPrinter shows warnings below the step that they belong to, in yellow', 
     (text) => {
       out += text
     },
-    () => size,
-    new Chalk({ level: 1 }),
+    { size: () => size, colours: progressColours({}).colours },
   )
   for (const e of [vertex(1, 'load build definition'), start(1), warning(1), done(1, 100)]) printer.update(e)
   printer.draw(T0 + 200, true)
@@ -333,11 +333,7 @@ test('TtyPrinter shows warnings below the step that they belong to, in yellow', 
 test('TtyPrinter draws over what it drew', () => {
   const s = screen()
   const size = { columns: 40, rows: 24 }
-  const printer = new TtyPrinter(
-    (text) => s.write(text),
-    () => size,
-    new Chalk({ level: 0 }),
-  )
+  const printer = new TtyPrinter((text) => s.write(text), { size: () => size, colours: PLAIN })
   for (const e of [
     vertex(1, '[1/2] FROM base'),
     vertex(2, '[2/2] RUN make -j a-long-line-that-is-cut'),
@@ -369,11 +365,7 @@ test('TtyPrinter draws over what it drew', () => {
 
 test('TtyPrinter keeps to the height of the terminal, and shows all at the end', () => {
   const s = screen()
-  const printer = new TtyPrinter(
-    (text) => s.write(text),
-    () => ({ columns: 60, rows: 6 }),
-    new Chalk({ level: 0 }),
-  )
+  const printer = new TtyPrinter((text) => s.write(text), { size: () => ({ columns: 60, rows: 6 }), colours: PLAIN })
   for (let id = 1; id <= 9; id++) for (const e of [vertex(id, `step ${id}`), start(id)]) printer.update(e)
   for (let id = 1; id <= 8; id++) printer.update(done(id, 10))
   printer.draw(T0 + 1000, false)

@@ -8,12 +8,13 @@ import type {
   HealthcheckInstruction,
   RunInstruction,
   StageInstruction,
+  WorkdirInstruction,
 } from '../dockerfile/instruction.js'
 import type { Mount } from '../dockerfile/mount.js'
 import { parsePorts } from '../dockerfile/ports.js'
 import { parseSignal } from '../dockerfile/signal.js'
 import type { PlanOptions } from './plan-options.js'
-import { commandArgs, planMounts, runCommand, runHistory, runOp, runTitle } from './run-step.js'
+import { commandArgs, planMounts, runCommand, runHistory, runOp } from './run-step.js'
 import type { StageState } from './stage-state.js'
 import type { CopySource, Op, RunOp, Vertex } from './vertex.js'
 
@@ -26,6 +27,8 @@ export interface DispatchContext {
   source(from: string): Promise<Vertex>
   /** Makes a vertex and names it; one with an empty title is not shown. */
   vertex(op: Op, inputs: readonly Vertex[], title: string): Vertex
+  /** What progress shows of the instruction. */
+  title(instruction: StageInstruction): string
   /** Expands a default value of ARG against what is set now. */
   expand(word: string): string
 }
@@ -60,7 +63,7 @@ export async function dispatch(i: StageInstruction, state: StageState, ctx: Disp
       config.Shell = i.shell
       return state.record(`SHELL [${i.shell.join(' ')}]`)
     case 'workdir':
-      return dispatchWorkdir(i.path, state, ctx)
+      return dispatchWorkdir(i, state, ctx)
     case 'user':
       config.User = i.user
       return state.record(`USER ${i.user}`)
@@ -144,7 +147,7 @@ async function dispatchRun(i: RunInstruction, state: StageState, ctx: DispatchCo
     state,
   )
   const createdBy = runHistory(state, command.args)
-  state.vertex = ctx.vertex(op, inputs, `RUN ${runTitle(i)}`)
+  state.vertex = ctx.vertex(op, inputs, ctx.title(i))
   state.record(createdBy, state.vertex)
 }
 
@@ -227,10 +230,8 @@ async function dispatchCopy(
   }
   const shown = [...i.sources.map(redactRemote), ...i.inline.map((f) => `<<${f.path}`), i.dest].join(' ')
   const flags = [i.chown && `--chown=${i.chown} `, i.chmod && `--chmod=${i.chmod} `].filter(Boolean).join('')
-  const from = i.type === 'copy' && i.from !== '' ? `--from=${i.from} ` : ''
-  const word = isAdd ? 'ADD' : 'COPY'
-  state.vertex = ctx.vertex(op, inputs, `${word} ${from}${flags}${shown}`)
-  state.record(`${word} ${flags}${shown}`, state.vertex)
+  state.vertex = ctx.vertex(op, inputs, ctx.title(i))
+  state.record(`${isAdd ? 'ADD' : 'COPY'} ${flags}${shown}`, state.vertex)
 }
 
 /** All of a repository, or the folder of it that its address names. */
@@ -286,8 +287,9 @@ function dispatchEntrypoint(command: CommandForm, state: StageState): void {
   state.record(`ENTRYPOINT ${goQuoted(config.Entrypoint)}`)
 }
 
-function dispatchWorkdir(path: string, state: StageState, ctx: DispatchContext): void {
+function dispatchWorkdir(i: WorkdirInstruction, state: StageState, ctx: DispatchContext): void {
   const { config } = state
+  const { path } = i
   // As in BuildKit, a trailing slash stays in the image's configuration.
   const dir = cleanKeepSlash(path.startsWith('/') ? path : `${config.WorkingDir ?? ''}/${path}`)
   config.WorkingDir = dir
@@ -296,7 +298,7 @@ function dispatchWorkdir(path: string, state: StageState, ctx: DispatchContext):
     return
   }
   const op: Op = { kind: 'mkdir', path: dir, user: config.User ?? '' }
-  state.vertex = ctx.vertex(op, [state.vertex], `WORKDIR ${path}`)
+  state.vertex = ctx.vertex(op, [state.vertex], ctx.title(i))
   state.record(`WORKDIR ${dir}`, state.vertex)
 }
 

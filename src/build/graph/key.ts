@@ -27,7 +27,7 @@ export function keyedFields(op: Op): unknown {
       // What its configuration says is in the operations that stand on it, as far as they see it.
       return { kind: op.kind, layers: op.image.layers.map((l) => l.diffID ?? l.snapshot) }
     case 'run': {
-      const { hiddenEnv: _, mounts, ...fields } = op
+      const { hiddenEnv: _, stageShell: __, mounts, ...fields } = op
       return { ...fields, mounts: mounts.map(keyedMount) }
     }
     case 'git':

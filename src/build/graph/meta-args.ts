@@ -5,9 +5,13 @@ import { expandWord } from '../dockerfile/shell-lex.js'
 import type { PlanOptions } from './plan-options.js'
 
 /** The variables that every build has: platforms of the machine and of the target. */
-export function platformArgs(platform: Platform): Map<string, string> {
+export function platformArgs(options: Pick<PlanOptions, 'platform' | 'buildPlatform'>): Map<string, string> {
   const out = new Map<string, string>()
-  for (const side of ['BUILD', 'TARGET']) {
+  const sides: [string, Platform][] = [
+    ['BUILD', options.buildPlatform ?? options.platform],
+    ['TARGET', options.platform],
+  ]
+  for (const [side, platform] of sides) {
     out.set(`${side}PLATFORM`, formatPlatform(platform))
     out.set(`${side}OS`, platform.os)
     out.set(`${side}OSVERSION`, '')
@@ -24,7 +28,7 @@ export function platformArgs(platform: Platform): Map<string, string> {
  */
 export function evaluateMetaArgs(file: Dockerfile, options: PlanOptions): Map<string, string | undefined> {
   const values = new Map<string, string | undefined>()
-  for (const [key, value] of platformArgs(options.platform)) values.set(key, options.buildArgs[key] ?? value)
+  for (const [key, value] of platformArgs(options)) values.set(key, options.buildArgs[key] ?? value)
   if (options.target) values.set('TARGETSTAGE', options.target)
   for (const instruction of file.metaArgs) {
     for (const arg of instruction.args) {

@@ -13,7 +13,10 @@ export interface PlanOptions {
   labels: Readonly<Record<string, string>>
   /** Stage name or index; undefined: the last. */
   target?: string | undefined
+  /** What is built for. */
   platform: Platform
+  /** What builds: the machine's; `platform` where absent. */
+  buildPlatform?: Platform | undefined
   noCache: boolean
   /** Names or numbers of stages whose steps are executed anew, whatever is cached. */
   noCacheStages?: readonly string[] | undefined

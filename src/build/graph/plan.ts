@@ -12,6 +12,7 @@ import { evaluateMetaArgs, platformArgs } from './meta-args.js'
 import { locationOf, type NamedContext, type PlanOptions } from './plan-options.js'
 import { vertexNamer } from './run-step.js'
 import { StageState } from './stage-state.js'
+import { titleOf } from './title.js'
 import type { Op, Vertex } from './vertex.js'
 
 /** A planned target: the vertex to solve and what its image will say. */
@@ -195,6 +196,7 @@ class Planner {
         stage: label,
         argNames: [...state.buildArgs.keys()],
       }),
+      title: (instruction) => titleOf(instruction, env, options),
       expand: (word) => expandWord(word, env, options),
     }
     await dispatch(expandInstruction(i, env, options), state, context)
@@ -207,7 +209,7 @@ class Planner {
   }
 
   async #base(stage: Stage, index: number): Promise<StageState> {
-    const lookup = (key: string) => this.#metaArgs.get(key) ?? platformArgs(this.#options.platform).get(key)
+    const lookup = (key: string) => this.#metaArgs.get(key) ?? platformArgs(this.#options).get(key)
     const options = { escape: this.#file.escape }
     const base = expandWord(stage.base, lookup, options)
     if (base === '')

@@ -1,7 +1,7 @@
 import { TsboxError } from '../../base/error.js'
 import { cleanPath, joinPath } from '../../base/path.js'
 import type { Heredoc } from '../dockerfile/ast.js'
-import { chompHeredoc } from '../dockerfile/heredoc.js'
+import { chompHeredoc, heredocMark } from '../dockerfile/heredoc.js'
 import type { CommandForm, RunInstruction } from '../dockerfile/instruction.js'
 import type { Mount } from '../dockerfile/mount.js'
 import type { StageState } from './stage-state.js'
@@ -20,7 +20,7 @@ export function runCommand(
   const { command, heredocs } = instruction
   if (command.json || heredocs.length === 0) return { args: commandArgs(command, shell), shell: !command.json }
   const first = heredocs[0]!
-  if (/^\d*<<-?\s*(['"]?)[^\s'"<]+\1$/.test(command.text.trim())) {
+  if (heredocMark(command.text)) {
     const text = first.chomp ? chompHeredoc(first.content) : first.content
     if (!text.startsWith('#!')) return { args: [...shell, text], shell: true }
     const target = `/dev/pipes/${first.name}`
@@ -32,16 +32,6 @@ export function runCommand(
 // The shell reads a here-document itself where it is only a part of the command line.
 function asWritten(h: Heredoc): string {
   return h.content + h.name
-}
-
-/** How progress and history show the command: here-documents by their first line. */
-export function runTitle(instruction: RunInstruction): string {
-  const { command } = instruction
-  if (command.json) return JSON.stringify(command.args)
-  if (instruction.heredocs.length === 0) return command.text
-  const first = instruction.heredocs[0]!
-  const line = first.content.split('\n').find((l) => l.trim() !== '' && !l.startsWith('#!')) ?? ''
-  return `${command.text} (${line.trim()}${first.content.trim().includes('\n') ? '...' : ''})`
 }
 
 /**
@@ -125,11 +115,12 @@ function checkedTarget(target: string): string {
 }
 
 /** The operation of a RUN. */
-export function runOp(fields: Omit<RunOp, 'kind' | 'env' | 'cwd' | 'user'>, state: StageState): RunOp {
+export function runOp(fields: Omit<RunOp, 'kind' | 'env' | 'stageShell' | 'cwd' | 'user'>, state: StageState): RunOp {
   return {
     kind: 'run',
     ...fields,
     env: state.environment(),
+    stageShell: state.shell,
     cwd: state.config.WorkingDir || '/',
     user: state.config.User ?? '',
   }

@@ -38,6 +38,8 @@ export interface RunOp {
   env: string[]
   /** Values a step sees that never enter a key (proxies). */
   hiddenEnv: string[]
+  /** The stage's SHELL: what opens where the step failed, no part of a key. */
+  stageShell: readonly string[]
   cwd: string
   user: string
   network: 'default' | 'none' | 'host'

@@ -4,6 +4,7 @@ import { redactUrl } from '../../base/url.js'
 import { IgnoreMatcher } from '../context/ignore.js'
 import { parseChmod } from '../dockerfile/chmod.js'
 import type { CopyOp } from '../graph/vertex.js'
+import type { StartTransfer } from '../progress/transfer.js'
 import type { BuildHost, FileTree, Layer } from '../seams.js'
 import { type CopyStyle, draftCopy, notFound, type Select } from './copy-tree.js'
 import { LayerDraft, type Owner } from './draft.js'
@@ -35,7 +36,7 @@ export async function copyLayer(
   for (const source of op.sources) {
     if (source.from === 'inline') putInline(draft, op, source, style, host.now())
     else if (source.from === 'tree') await copySource(host, draft, op, trees[source.input - 1]!, source.path, style)
-    else await addRemote(host, draft, op, source, style)
+    else await addRemote(host, draft, op, source, style, options.transfer)
   }
   return writeLayer(host, draft.finish(), options)
 }
@@ -47,10 +48,11 @@ async function addRemote(
   op: CopyOp,
   source: { url: string; checksum?: string | undefined },
   style: CopyStyle,
+  transfer: StartTransfer | undefined,
 ): Promise<void> {
   if (!host.fetch)
     throw new TsboxError('E_UNSUPPORTED', `add: there is no network to fetch from: "${redactUrl(source.url)}"`)
-  const { layer, path, name } = await host.fetch(source.url, source.checksum)
+  const { layer, path, name } = await host.fetch(source.url, source.checksum, transfer)
   const tree = await host.layers.tree([layer])
   if (op.unpack === 'all' && (await unpackInto(host, draft, op, tree, path, style))) return
   draftCopy(draft, tree, name, path, op.dest, style)

@@ -1,6 +1,18 @@
 import { TsboxError } from '../../base/error.js'
 import type { RunMount, RunOp, Vertex } from '../graph/vertex.js'
-import type { BuildHost, FileTree, Layer, SshAgent, StepExecutor, StepMount, StepOutput, StepSpec } from '../seams.js'
+import type {
+  BuildHost,
+  FailedStep,
+  FileTree,
+  Layer,
+  SshAgent,
+  StepExecutor,
+  StepMount,
+  StepOutput,
+  StepResult,
+  StepSpec,
+} from '../seams.js'
+import { exitHint } from './exit-hint.js'
 
 /** What runs are given beside the graph: values that never enter a key. */
 export interface RunInputs {
@@ -26,6 +38,8 @@ export interface RunContext {
   inputs: RunInputs
   /** Told which executor was chosen, before it runs. */
   chosen?: ((executor: StepExecutor) => void) | undefined
+  /** Hears of a failure while the step can still be looked at; `failed` is absent where its executor can't show it. */
+  onFailure?: ((error: StepFailed, failed: FailedStep | undefined) => Promise<void>) | undefined
 }
 
 /** A step that ended with something else than 0, as BuildKit words it. */
@@ -33,10 +47,11 @@ export class StepFailed extends TsboxError {
   readonly stepExitCode: number
   readonly vertexName: string
 
-  constructor(v: Vertex, args: readonly string[], exitCode: number) {
+  constructor(v: Vertex, args: readonly string[], result: StepResult) {
+    const { exitCode } = result
     super('E_STEP_FAILED', `process "${args.join(' ')}" did not complete successfully: exit code: ${exitCode}`, {
       location: v.location,
-      hint: exitCode === 137 ? 'the step was killed, often for want of memory' : undefined,
+      hint: exitHint(result),
     })
     this.stepExitCode = exitCode
     this.vertexName = v.name
@@ -80,14 +95,23 @@ export async function runLayer(host: BuildHost, v: Vertex, op: RunOp, context: R
     mounts,
     epoch: inputs.epoch,
   }
-  const result = await executor.run(spec, context.output, context.signal)
-  if (result.exitCode !== 0 || !result.layer) throw new StepFailed(v, op.args, result.exitCode)
-  return result.layer
+  const { onFailure } = context
+  let shown: StepFailed | undefined
+  const show = async (failed: FailedStep) => {
+    shown = new StepFailed(v, op.args, failed.result)
+    await onFailure?.(shown, failed)
+  }
+  const result = await executor.run(spec, context.output, context.signal, onFailure && show)
+  if (result.exitCode === 0 && result.layer) return result.layer
+  if (shown) throw shown
+  const error = new StepFailed(v, op.args, result)
+  await onFailure?.(error, undefined)
+  throw error
 }
 
 function stepFields(op: RunOp): Omit<StepSpec, 'layers' | 'mounts'> {
-  const { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname } = op
-  return { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname }
+  const { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname, stageShell } = op
+  return { args, env, cwd, user, network, extraHosts, shmSizeBytes, ulimits, hostname, stageShell }
 }
 
 async function stepMount(m: RunMount, context: RunContext, secretEnv: string[]): Promise<StepMount | undefined> {

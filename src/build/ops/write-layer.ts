@@ -1,4 +1,5 @@
 import { hashOf } from '../graph/key.js'
+import type { StartTransfer } from '../progress/transfer.js'
 import type { BuildHost, FileTree, Layer } from '../seams.js'
 import type { Drafted } from './draft.js'
 
@@ -7,6 +8,7 @@ export interface LayerOptions {
   reuse: boolean
   /** Ends the reading of contents. */
   signal?: AbortSignal | undefined
+  transfer?: StartTransfer | undefined
 }
 
 /**
@@ -19,7 +21,7 @@ export interface LayerOptions {
 export async function writeLayer(
   host: BuildHost,
   drafted: readonly Drafted[],
-  { reuse, signal }: LayerOptions,
+  { reuse, signal, transfer }: LayerOptions,
 ): Promise<{ layer: Layer; contentHash: string }> {
   const known = knownHashes(host, drafted)
   if (known && reuse) {
@@ -29,7 +31,7 @@ export async function writeLayer(
   }
   const writer = host.layers.writer()
   try {
-    const hashes = await writeEntries(host, drafted, writer, signal)
+    const hashes = await writeEntries(host, drafted, writer, signal, transfer)
     const contentHash = hashEntries(host, drafted, hashes)
     const before = reuse ? remembered(host, contentHash) : undefined
     if (before) return { layer: before, contentHash }
@@ -74,8 +76,10 @@ async function writeEntries(
   drafted: readonly Drafted[],
   writer: ReturnType<BuildHost['layers']['writer']>,
   signal: AbortSignal | undefined,
+  transfer: StartTransfer | undefined,
 ): Promise<Map<number, string>> {
   const hashes = new Map<number, string>()
+  const moved = transfer?.('copying files', sizeOf(drafted))
   let next = 0
   const flushTo = (index: number) => {
     for (; next <= index; next++) writer.entry(drafted[next]!.entry)
@@ -93,12 +97,18 @@ async function writeEntries(
       (chunk) => {
         signal?.throwIfAborted()
         writer.data(chunk)
+        moved?.add(chunk.length)
       },
     )
     for (let i = 0; i < found.length; i++) hashes.set(group.indexes[i]!, found[i]!)
   }
   flushTo(drafted.length - 1)
+  moved?.end()
   return hashes
+}
+
+function sizeOf(drafted: readonly Drafted[]): number {
+  return drafted.reduce((sum, d) => sum + (d.content ? d.entry.size : 0), 0)
 }
 
 type Group =

@@ -5,9 +5,9 @@ import { hashOf, opKey } from '../graph/key.js'
 import { topological, type Vertex } from '../graph/vertex.js'
 import { copyLayer } from '../ops/copy.js'
 import { mkdirLayer } from '../ops/mkdir.js'
-import { executorSalt, type RunInputs, runLayer } from '../ops/run.js'
-import type { BuildHost, FileTree, GitCommit, Layer, StepExecutor } from '../seams.js'
-import { type Outcome, VertexProgress } from './vertex-progress.js'
+import { executorSalt, type RunInputs, runLayer, type StepFailed } from '../ops/run.js'
+import type { BuildHost, FailedStep, FileTree, GitCommit, Layer, StepExecutor } from '../seams.js'
+import { type Outcome, VertexProgress, type WorkProgress } from './vertex-progress.js'
 
 /** What a layered vertex yields: its outward key, the layers up to it, and when its own layer was made. */
 export interface Solved {
@@ -20,6 +20,15 @@ export interface SolveOptions {
   jobs: number
   signal: AbortSignal
   run: RunInputs
+  /** Hears of the first RUN that fails, once nothing else runs and while the step can still be looked at. */
+  onFailure?: ((failure: StepFailure) => Promise<void>) | undefined
+}
+
+/** A RUN that failed. */
+export interface StepFailure {
+  error: StepFailed
+  /** Absent where what ran the step can't show it. */
+  openShell?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -33,6 +42,8 @@ export class Solver {
   readonly #limit: ReturnType<typeof limiter>
   /** Ends the steps beside one that failed. */
   readonly #failed = new AbortController()
+  /** What the build fails with, where that was shown before it failed. */
+  #shown: StepFailed | undefined
   readonly #signal: AbortSignal
   readonly #keys = new Map<Vertex, Promise<string>>()
   readonly #results = new Map<Vertex, Promise<Solved>>()
@@ -69,7 +80,7 @@ export class Solver {
       this.#failed.abort()
       await this.#settle()
       this.#progress.giveUp(topological(target))
-      throw err
+      throw this.#shown ?? err
     }
   }
 
@@ -266,11 +277,23 @@ export class Solver {
           signal: this.#signal,
           inputs: this.#options.run,
           chosen: (executor) => this.executors.set(v, executor),
+          onFailure: this.#options.onFailure && ((error, failed) => this.#show(v, output, error, failed)),
         })
       })
       this.#remember(v, key, layer)
       return { key, layers: [...inputs[0]!.layers, layer] }
     })
+  }
+
+  /** Stops everything else, then shows the step. Of steps that fail at once the first is shown. */
+  async #show(v: Vertex, output: WorkProgress, error: StepFailed, failed: FailedStep | undefined): Promise<void> {
+    if (this.#signal.aborted) return
+    this.#shown = error
+    output.failed(error)
+    this.#failed.abort()
+    await this.#progress.others(v)
+    const openShell = failed && (() => failed.openShell(this.#options.signal))
+    await this.#options.onFailure!({ error, openShell })
   }
 
   async #copyResult(v: Vertex): Promise<Solved> {
@@ -298,6 +321,7 @@ export class Solver {
         reuse: !v.noCache,
         signal: this.#signal,
         warn: warnOn(output),
+        transfer: output.transfer,
       })
       const key = hashOf(this.#host.sha256, { copy: contentHash, base: baseKey })
       const before = v.noCache ? undefined : this.#cached(v, key)

@@ -1,10 +1,20 @@
 import { withLocation } from '../../base/error.js'
 import type { Vertex } from '../graph/vertex.js'
 import type { StepProgress } from '../ops/run.js'
+import { type StartTransfer, Transfer } from '../progress/transfer.js'
 import type { BuildHost } from '../seams.js'
 
 /** How a vertex ended. */
 export type Outcome = 'ran' | 'cached' | 'failed' | 'canceled'
+
+/** What the work of a vertex tells. */
+export interface WorkProgress extends StepProgress {
+  /** It was answered from the cache after all. */
+  cached(): void
+  /** It has failed, though it goes on for a while. */
+  failed(err: Error): void
+  transfer: StartTransfer
+}
 
 /** Turns the life of vertices into progress events. */
 export class VertexProgress {
@@ -14,6 +24,8 @@ export class VertexProgress {
   readonly #done = new Set<number>()
   /** What became of the vertices that came to an end. */
   readonly outcomes = new Map<Vertex, Outcome>()
+  /** Work that has started and not ended. */
+  readonly #running = new Map<Vertex, Promise<unknown>>()
 
   /** @param signal once it is aborted, nothing starts any more and what fails was cancelled */
   constructor(host: BuildHost, signal: AbortSignal) {
@@ -59,18 +71,27 @@ export class VertexProgress {
   }
 
   /** Runs `work` as the vertex's own; its failure is the vertex's. */
-  async during<T>(
-    v: Vertex,
-    work: (progress: StepProgress & { cached(): void }) => Promise<T>,
-    cached = false,
-  ): Promise<T> {
+  async during<T>(v: Vertex, work: (progress: WorkProgress) => Promise<T>, cached = false): Promise<T> {
     this.#signal.throwIfAborted()
     const id = this.#ids.get(v)
     let fromCache = cached
     let started = false
+    let failed = false
+    let end = () => {}
+    const ended = new Promise<void>((done) => {
+      end = done
+    })
     const start = () => {
-      if (!started && id !== undefined) this.#start(id)
+      if (started) return
       started = true
+      this.#running.set(v, ended)
+      if (id !== undefined) this.#start(id)
+    }
+    const fail = (message: string) => {
+      if (failed) return
+      failed = true
+      start()
+      if (id !== undefined) this.#finish(id, false, message)
     }
     const log = (stream: 1 | 2, data: Uint8Array) => {
       if (id !== undefined) this.#host.progress({ type: 'log', id, time: this.#host.nowMs(), stream, data })
@@ -82,6 +103,11 @@ export class VertexProgress {
         cached: () => {
           fromCache = true
         },
+        failed: (err) => {
+          this.outcomes.set(v, 'failed')
+          fail(err.message)
+        },
+        transfer: (name, total) => this.#transfer(id, name, total),
         stdout: (data) => log(1, data),
         stderr: (data) => log(2, data),
       })
@@ -90,11 +116,26 @@ export class VertexProgress {
       if (id !== undefined) this.#finish(id, fromCache)
       return result
     } catch (err) {
-      start()
-      this.outcomes.set(v, this.#signal.aborted ? 'canceled' : 'failed')
-      if (id !== undefined) this.#finish(id, false, this.#signal.aborted ? 'context canceled' : (err as Error).message)
+      if (!failed) this.outcomes.set(v, this.#signal.aborted ? 'canceled' : 'failed')
+      fail(this.#signal.aborted ? 'context canceled' : (err as Error).message)
       throw withLocation(err, v.location)
+    } finally {
+      this.#running.delete(v)
+      end()
     }
+  }
+
+  #transfer(id: number | undefined, name: string, totalBytes: number): Transfer {
+    const { nowMs, progress } = this.#host
+    const tell = (current: number, total: number, done: boolean) => {
+      if (id !== undefined) progress({ type: 'status', id, time: nowMs(), name, current, total, done })
+    }
+    return new Transfer({ nowMs, tell }, totalBytes)
+  }
+
+  /** Settles when no work but that of `v` is under way. */
+  async others(v: Vertex): Promise<void> {
+    await Promise.all([...this.#running].map(([other, ended]) => (other === v ? undefined : ended)))
   }
 
   #start(id: number): void {

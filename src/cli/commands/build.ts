@@ -18,6 +18,7 @@ import {
 import { rareOptions } from './build-rare.js'
 import { BUILD_REFUSED } from './build-refused.js'
 import type { ResultFiles } from './build-results.js'
+import { requireTerminal, shellOnFailure } from './build-shell.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS] PATH | URL | -',
@@ -49,6 +50,7 @@ export const command = defineCommand({
     network: choice(['default', 'host', 'none'], 'Network of the steps'),
     'no-cache': flag('Do not use the build cache'),
     'no-cache-filter': list('Do not use the build cache for stages (NAME[,NAME])'),
+    'on-error': choice(['fail', 'shell'], 'What a failed step does: fail the build, or open a shell in it before'),
     output: list(
       'Where the result goes (type=image|docker|oci|local|tar|cacheonly[,dest=PATH], FOLDER, or - for a tar)',
       'o',
@@ -82,6 +84,8 @@ export const command = defineCommand({
     const { outputs } = rare
     const results = await resultFiles(values, resolve)
     const drawing = values.graph === undefined ? undefined : parseGraph(values.graph, resolve)
+    const lookInside = values['on-error'] === 'shell'
+    if (lookInside) requireTerminal(shell, call?.method, path!, values.file)
     return await interruptible(shell, async (signal) => {
       const options = {
         tags: parseTags(values.tag),
@@ -117,7 +121,8 @@ export const command = defineCommand({
       let outcome: BuildOutcome | undefined
       let verified: VerifyOutcome | undefined
       try {
-        const request = { ...options, ...input }
+        const onFailure = lookInside ? shellOnFailure(shell, progress) : undefined
+        const request = { ...options, ...input, onFailure }
         if (values.verify) verified = await opened.verify(request, sink)
         outcome = verified ? verified.built : await opened.build(request, sink)
       } catch (err) {

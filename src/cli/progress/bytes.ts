@@ -16,3 +16,11 @@ export function progressAmount(current: number, total: number): string {
   if (total) return ` ${progressBytes(current)} / ${progressBytes(total)}`
   return current ? ` ${progressBytes(current)}` : ''
 }
+
+/** How early a rate is too rough to be told. */
+const MIN_RATE_MS = 500
+
+/** ` 1.23MB/s`, or nothing where it can't be told yet. */
+export function progressRate(bytes: number, ms: number): string {
+  return bytes > 0 && ms >= MIN_RATE_MS ? ` ${progressBytes(Math.round(bytes / (ms / 1000)))}/s` : ''
+}

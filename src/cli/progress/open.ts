@@ -9,6 +9,8 @@ export type ProgressMode = 'plain' | 'tty' | 'rawjson' | 'quiet'
 /** A renderer at work. `end` prints what is left and must be called once. */
 export interface Progress {
   sink: ProgressSink
+  /** Prints what there is, with what failed, and leaves the terminal to others; what comes later waits for `end`. */
+  suspend(): void
   end(): void
 }
 
@@ -38,12 +40,17 @@ export async function openProgress(mode: ProgressMode, shell: Shell, debug: bool
   if (mode === 'rawjson') {
     const { RawJsonPrinter } = await import('./rawjson.js')
     const printer = new RawJsonPrinter(write)
-    return { sink: (event) => printer.update(event), end: () => undefined }
+    return { sink: (event) => printer.update(event), suspend: () => undefined, end: () => undefined }
   }
   if (mode === 'quiet') {
     const { Trace } = await import('./trace.js')
     const trace = new Trace()
-    return { sink: (event) => void trace.update(event), end: () => write(failures(trace) + explanations(trace)) }
+    const tell = () => write(failures(trace))
+    return {
+      sink: (event) => trace.keep(event),
+      suspend: tell,
+      end: () => write(failures(trace) + explanations(trace)),
+    }
   }
   return mode === 'tty' ? await openTty(shell, debug) : await openPlain(shell, debug)
 }
@@ -52,37 +59,61 @@ async function openPlain(shell: Shell, debug: boolean): Promise<Progress> {
   const { PlainPrinter } = await import('./plain.js')
   const printer = new PlainPrinter((text) => shell.stderr.write(text))
   let timer: NodeJS.Timeout | undefined
+  let suspended = false
   const flush = () => {
     timer = undefined
     printer.flush(shell.now())
   }
+  const stop = () => {
+    clearTimeout(timer)
+    flush()
+  }
   return {
     sink(event) {
       printer.update(event)
-      timer ??= setTimeout(flush, FLUSH_MS)
+      if (!suspended) timer ??= setTimeout(flush, FLUSH_MS)
+    },
+    suspend() {
+      suspended = true
+      stop()
+      shell.stderr.write(failures(printer.trace))
     },
     end() {
-      clearTimeout(timer)
-      printer.flush(shell.now())
+      stop()
       finish(shell, printer.trace, debug)
     },
   }
 }
 
 async function openTty(shell: Shell, debug: boolean): Promise<Progress> {
-  const [{ TtyPrinter }, { Chalk }] = await Promise.all([import('./tty.js'), import('chalk')])
-  const colour = new Chalk({ level: shell.env.NO_COLOR ? 0 : 1 })
+  const [{ TtyPrinter }, { progressColours }] = await Promise.all([import('./tty.js'), import('./colours.js')])
+  const { colours, unknown } = progressColours(shell.env)
+  for (const entry of unknown) shell.stderr.write(`warning: BUILDKIT_COLORS: not understood: "${entry}"\n`)
   const size = () => ({ columns: shell.stderr.columns(), rows: shell.stderr.rows() })
-  const printer = new TtyPrinter((text) => shell.stderr.write(text), size, colour)
-  const timer = setInterval(() => printer.draw(shell.now(), false), FLUSH_MS)
+  const logLines = wholeNumber(shell.env.BUILDKIT_TTY_LOG_LINES)
+  const printer = new TtyPrinter((text) => shell.stderr.write(text), { size, colours, logLines })
+  let timer: NodeJS.Timeout | undefined = setInterval(() => printer.draw(shell.now(), false), FLUSH_MS)
+  const stop = () => {
+    if (!timer) return
+    clearInterval(timer)
+    timer = undefined
+    printer.draw(shell.now(), true)
+  }
   return {
     sink: (event: ProgressEvent) => printer.update(event),
+    suspend() {
+      stop()
+      shell.stderr.write(failures(printer.trace))
+    },
     end() {
-      clearInterval(timer)
-      printer.draw(shell.now(), true)
-      finish(shell, printer.trace, debug, colour.yellow)
+      stop()
+      finish(shell, printer.trace, debug, colours.warning)
     },
   }
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^[1-9]\d{0,3}$/.test(text) ? Number(text) : undefined
 }
 
 function finish(shell: Shell, trace: Trace, debug: boolean, paint?: (text: string) => string): void {

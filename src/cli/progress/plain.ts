@@ -37,6 +37,7 @@ export class PlainPrinter {
   private readonly updated = new Set<number>()
   private current: VertexTrace | undefined
   private lastIndex = 0
+  private notFirst = false
   private out = ''
 
   constructor(write: (text: string) => void) {
@@ -120,7 +121,8 @@ export class PlainPrinter {
       Object.assign(old, { offset: 0, count: 0, since: now })
       this.out += `#${old.index} ...\n`
     }
-    if (this.lastIndex > 1 || this.current) this.out += '\n'
+    if (this.notFirst) this.out += '\n'
+    this.notFirst = true
     this.out += `#${s.index} ${v.name}\n`
     s.since = now
   }

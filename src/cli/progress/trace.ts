@@ -68,6 +68,11 @@ export class Trace {
     return v
   }
 
+  /** Takes an event of which only the end of a failed step's output will be asked for. */
+  keep(event: ProgressEvent): void {
+    this.update(event).lines = []
+  }
+
   private vertex(id: number): VertexTrace {
     let v = this.vertices.get(id)
     if (!v) {

@@ -1,110 +1,134 @@
-import type { ChalkInstance } from 'chalk'
 import { type ProgressEvent, warningLine } from '../../build/progress/event.js'
 import { stripAnsi, textWidth } from '../text-width.js'
-import { progressAmount } from './bytes.js'
-import { isCanceled, Trace, type VertexTrace } from './trace.js'
+import { progressAmount, progressRate } from './bytes.js'
+import type { Colours } from './colours.js'
+import { cut, FrameWriter, type Size } from './frame.js'
+import { isCanceled, type StatusTrace, Trace, type VertexTrace } from './trace.js'
 
-/** Lines of output shown below a running step. */
-const LOG_LINES = 6
-/** Lines of output kept of each step. */
-const KEPT_LINES = 64
+/** Lines of output shown below a running step. @see BUILDKIT_TTY_LOG_LINES */
+export const LOG_LINES = 6
+/** Below this width there is no room for times. */
+const TIMED_COLUMNS = 24
 
-interface Size {
-  columns: number
-  rows: number
+/** How the drawing looks. */
+export interface TtyLook {
+  size: () => Size
+  colours: Colours
+  /** Lines of output below a running step, where there is room. */
+  logLines?: number | undefined
+}
+
+/** What is shown of one vertex: lines about it, and the last ones of its output while it runs. */
+interface Block {
+  lines: string[]
+  logs: string[]
+  isDone: boolean
 }
 
 /**
- * BuildKit's progress for terminals: a line a vertex with its time, the last output of running ones, redrawn in place.
- * On a screen that is too low, vertices that have ended leave from the top; the last drawing shows all.
+ * BuildKit's progress for terminals: a line a vertex with its time, its transfers below it, the last output of running
+ * ones, redrawn in place. On a screen that is too low, steps that are done leave from the top, then output becomes
+ * shorter, then running steps are counted only; the last drawing shows all.
  */
 export class TtyPrinter {
   readonly trace = new Trace()
-  private readonly write: (text: string) => void
-  private readonly size: () => Size
-  private readonly colour: ChalkInstance
-  private began: number | undefined
-  private drawn = 0
+  readonly #look: TtyLook
+  readonly #frame: FrameWriter
+  readonly #logLines: number
+  #began: number | undefined
 
-  constructor(write: (text: string) => void, size: () => Size, colour: ChalkInstance) {
-    this.write = write
-    this.size = size
-    this.colour = colour
+  constructor(write: (text: string) => void, look: TtyLook) {
+    this.#look = look
+    this.#frame = new FrameWriter(write)
+    this.#logLines = look.logLines ?? LOG_LINES
   }
 
   update(event: ProgressEvent): void {
-    if (event.type === 'start') this.began ??= event.time
+    if (event.type === 'start') this.#began ??= event.time
     const v = this.trace.update(event)
-    if (v.lines.length > KEPT_LINES) v.lines.splice(0, v.lines.length - KEPT_LINES)
+    if (v.completed !== undefined) v.lines = []
+    else if (v.lines.length > 2 * this.#logLines) v.lines.splice(0, v.lines.length - this.#logLines)
   }
 
-  /** Draws over what was drawn. @param final everything, with the cursor back and free below */
+  /** Draws over what was drawn. @param final everything, with the cursor free below */
   draw(now: number, final: boolean): void {
-    const { columns, rows } = this.size()
+    const size = this.#look.size()
     const vertices = [...this.trace.vertices.values()].filter((v) => v.started !== undefined)
     if (!vertices.length && !final) return
-    const blocks = vertices.map((v) => this.block(v, now, columns, final))
-    const lines = [this.header(now, final), ...fit(blocks, vertices, final ? Number.POSITIVE_INFINITY : rows - 2)]
-    const up = this.drawn ? `\x1b[${this.drawn}A` : ''
-    this.write(`\x1b[?25l\r${up}${lines.map((l) => `${l}\x1b[K\n`).join('')}\x1b[J${final ? '\x1b[?25h' : ''}`)
-    this.drawn = final ? 0 : lines.length
+    const blocks = vertices.map((v) => this.#block(v, now, size.columns, final))
+    const body = final ? blocks.flatMap((b) => b.lines) : fit(blocks, Math.max(1, size.rows - 2), this.#logLines)
+    this.#frame.draw([this.#header(now, final, size.columns), ...body], size)
+    if (final) this.#frame.release()
   }
 
-  private header(now: number, final: boolean): string {
+  #header(now: number, final: boolean, columns: number): string {
     const all = [...this.trace.vertices.values()]
     const done = all.filter((v) => v.completed !== undefined).length
-    const end = final ? Math.max(this.began ?? now, ...all.map((v) => v.completed ?? 0)) : now
+    const end = final ? Math.max(this.#began ?? now, ...all.map((v) => v.completed ?? 0)) : now
     const failed = all.some((v) => v.error !== undefined)
     const state = final && !failed ? ' FINISHED' : ''
-    const text = `[+] Building ${seconds(this.began ?? end, end)} (${done}/${all.length})${state}`
-    return final && !failed ? this.colour.blue(text) : text
+    const text = cut(`[+] Building ${seconds(this.#began ?? end, end)} (${done}/${all.length})${state}`, columns - 1)
+    return final && !failed ? this.#look.colours.run(text) : text
   }
 
-  /** The lines of one vertex. */
-  private block(v: VertexTrace, now: number, columns: number, final: boolean): string[] {
+  #block(v: VertexTrace, now: number, columns: number, final: boolean): Block {
+    const { colours } = this.#look
+    const isDone = v.completed !== undefined
+    const time = seconds(v.started!, v.completed ?? now)
     const prefix = isCanceled(v) ? 'CANCELED ' : v.error !== undefined ? 'ERROR ' : v.cached ? 'CACHED ' : ''
-    const head = this.row(` => ${prefix}${v.name}`, seconds(v.started!, v.completed ?? now), columns)
-    const lines = [this.paint(v, head)]
+    const lines = [this.#paint(v, row(` => ${prefix}${printable(v.name)}`, time, columns))]
     for (const s of v.statuses.values()) {
-      const end = s.done ? s.time : (v.completed ?? now)
-      const text = ` => => ${s.name}${progressAmount(s.current, s.total)}`
-      const row = this.row(text, seconds(s.started, end), columns)
-      lines.push(s.done || v.completed !== undefined ? this.colour.blue(row) : row)
+      const text = row(` => => ${printable(s.name)}${amountOf(s, now, isDone)}`, timeOf(s, v, now), columns)
+      lines.push(s.done || isDone ? colours.run(text) : text)
     }
     for (const w of v.warnings)
-      lines.push(
-        this.colour.yellow(this.row(` => WARN: ${warningLine(w)}`, seconds(v.started!, v.completed ?? now), columns)),
-      )
-    if (v.completed === undefined && !final) {
-      for (const line of v.lines.slice(-LOG_LINES))
-        lines.push(this.colour.dim(cut(` => => # ${clean(line)}`, columns - 1)))
-    }
-    return lines
+      lines.push(colours.warning(row(` => WARN: ${printable(warningLine(w))}`, time, columns)))
+    const logs = isDone || final ? [] : v.lines.slice(-this.#logLines)
+    return { lines, logs: logs.map((l) => colours.faint(cut(` => => # ${logLine(l)}`, columns - 1))), isDone }
   }
 
-  private paint(v: VertexTrace, line: string): string {
+  #paint(v: VertexTrace, line: string): string {
+    const { colours } = this.#look
     if (v.completed === undefined) return line
-    if (isCanceled(v)) return this.colour.yellow(line)
-    return v.error === undefined ? this.colour.blue(line) : this.colour.red(line)
-  }
-
-  private row(text: string, time: string, columns: number): string {
-    const room = columns - time.length - 2
-    const shown = cut(text, room)
-    return `${shown}${' '.repeat(Math.max(1, room - textWidth(shown) + 1))}${time}`
+    if (isCanceled(v)) return colours.cancel(line)
+    return v.error === undefined ? colours.run(line) : colours.error(line)
   }
 }
 
-/** What fits on the screen: blocks of ended vertices go first, then lines from the top. */
-function fit(blocks: string[][], vertices: VertexTrace[], rows: number): string[] {
-  let height = blocks.reduce((n, b) => n + b.length, 0)
-  const kept = blocks.filter((b, i) => {
-    if (height <= rows || vertices[i]!.completed === undefined) return true
-    height -= b.length
+/** Transferred bytes, and how many a second while it lasts. */
+function amountOf(s: StatusTrace, now: number, isDone: boolean): string {
+  const rate = s.done || isDone ? '' : progressRate(s.current, now - s.started)
+  return progressAmount(s.current, s.total) + rate
+}
+
+function timeOf(s: StatusTrace, v: VertexTrace, now: number): string {
+  return seconds(s.started, s.done ? s.time : (v.completed ?? now))
+}
+
+/** A line with its time at the right; without it on the narrowest terminals. */
+function row(text: string, time: string, columns: number): string {
+  if (columns < TIMED_COLUMNS) return cut(text, columns - 1)
+  const room = columns - time.length - 2
+  const shown = cut(text, room)
+  return `${shown}${' '.repeat(Math.max(1, room - textWidth(shown) + 1))}${time}`
+}
+
+/** What fits into so many rows. */
+function fit(blocks: readonly Block[], rows: number, logLines: number): string[] {
+  let height = blocks.reduce((n, b) => n + b.lines.length + b.logs.length, 0)
+  const kept = blocks.filter((b) => {
+    if (height <= rows || !b.isDone) return true
+    height -= b.lines.length
     return false
   })
-  const lines = kept.flat()
-  return lines.length > rows ? lines.slice(lines.length - rows) : lines
+  for (let most = logLines; most >= 0; most--) {
+    const lines = kept.flatMap((b) => [...b.lines, ...b.logs.slice(b.logs.length - Math.min(most, b.logs.length))])
+    if (lines.length <= rows) return lines
+  }
+  const heads = kept.map((b) => b.lines[0]!)
+  if (heads.length <= rows) return heads
+  const hidden = heads.length - rows + 1
+  return [...heads.slice(0, rows - 1), ` => ${hidden} more`]
 }
 
 function seconds(from: number, to: number): string {
@@ -112,21 +136,15 @@ function seconds(from: number, to: number): string {
 }
 
 /** A line of output without what would move the cursor: the text after the last carriage return, tabs as spaces. */
-function clean(line: string): string {
+function logLine(line: string): string {
   const [time, ...rest] = stripAnsi(line).replace(/\r+$/, '').split(' ')
   const text = rest.join(' ')
-  const shown = text.slice(text.lastIndexOf('\r') + 1).replaceAll('\t', '        ')
-  return `${time} ${shown.replace(/[\x00-\x1f\x7f]/g, '')}`
+  return `${time} ${printable(text.slice(text.lastIndexOf('\r') + 1).replaceAll('\t', '        '))}`
 }
 
-function cut(text: string, columns: number): string {
-  if (textWidth(text) <= columns) return text
-  let out = ''
-  let width = 0
-  for (const c of text) {
-    width += textWidth(c)
-    if (width > columns - 3) break
-    out += c
-  }
-  return `${out}...`
+/** One line, whatever is in it. */
+function printable(text: string): string {
+  return stripAnsi(text)
+    .replace(/[\t\n]+/g, ' ')
+    .replace(/[\x00-\x1f\x7f-\x9f]/g, '')
 }

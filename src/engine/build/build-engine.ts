@@ -70,7 +70,7 @@ async function buildIn(
   const caches = await cacheSession(deps, request, platform)
   if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
   const stored = storedTags(outputs.filter(isPlain), tags)
-  const host = buildHost(deps, request, contexts, caches?.listener(progress) ?? progress, platform, caches)
+  const host = buildHost(deps, request, contexts, caches?.listener(progress) ?? progress, caches)
   if (contexts.isRemote) await new InternalStep(host).run(contexts.loadTitle, () => contexts.load())
   const source = await contexts.dockerfile()
   if (request.reproducible && !args.SOURCE_DATE_EPOCH) {
@@ -86,6 +86,7 @@ async function buildIn(
       labels: request.labels,
       target: request.target,
       platform,
+      buildPlatform: deps.hostPlatform,
       noCache: request.noCache,
       noCacheStages: request.noCacheStages,
       network: request.network,
@@ -108,6 +109,7 @@ async function buildIn(
     },
     inlineCache: caches?.isInline || args.BUILDKIT_INLINE_CACHE === '1',
     exportCache: caches?.exports ? (entries) => caches.exportAll(entries) : undefined,
+    onFailure: request.onFailure,
   }
   const build = () => buildImage(job, host, imageSink(deps, stored, outputs)).finally(() => contexts.save())
   const image = await buildWith(caches, host, build)
@@ -173,7 +175,6 @@ function buildHost(
   request: BuildRequest,
   contexts: Contexts,
   progress: ProgressSink,
-  platform: Platform,
   caches: CacheSession | undefined,
 ): BuildHost {
   const { store, lease, now } = deps.shop
@@ -199,10 +200,10 @@ function buildHost(
         : sourceImage(deps.shop, reference),
     context: (name) => contexts.tree(name),
     // Loaded here only: http and tls cost every other build their time.
-    fetch: async (url, checksum) =>
-      (await import('../fetch/remote-file.js')).fetchFile({ ...deps, signal: request.signal }, url, checksum),
+    fetch: async (url, checksum, transfer) =>
+      (await import('../fetch/remote-file.js')).fetchFile({ ...deps, signal: request.signal, transfer }, url, checksum),
     git: gitHost(contexts),
-    platform,
+    platform: deps.hostPlatform,
   }
 }
 

@@ -1,7 +1,9 @@
 import { existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { canonicalJson } from '../../base/hash.js'
-import type { StepExecutor, StepMount, StepOutput, StepResult, StepSpec } from '../../build/seams.js'
+import type { FailedStep, StepExecutor, StepMount, StepOutput, StepResult, StepSpec } from '../../build/seams.js'
+import type { ResolvedUser } from '../../oci/user.js'
+import type { Step } from '../../rootless/agent.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import type { OverlaySpec, Rlimit, RlimitName } from '../../rootless/plan.js'
 import type { CacheMount } from '../../store/mounts.js'
@@ -14,6 +16,7 @@ import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
 import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
 import type { AgentProxy } from '../ssh/agent-proxy.js'
+import { oomKills } from './oom-kills.js'
 
 /** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
 const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
@@ -29,6 +32,9 @@ interface Scratch {
   workDir: string
   stubDir: string
 }
+
+/** Who is told of a step that failed, before it is taken away. */
+type OnFailure = (failed: FailedStep) => Promise<void>
 
 /** Mounts of a step, the stacks that they take files from, and the cache mounts held meanwhile. */
 interface Mounts {
@@ -56,7 +62,7 @@ export class NamespaceExecutor implements StepExecutor {
     return true
   }
 
-  async run(spec: StepSpec, output: StepOutput, signal: AbortSignal): Promise<StepResult> {
+  async run(spec: StepSpec, output: StepOutput, signal: AbortSignal, onFailure?: OnFailure): Promise<StepResult> {
     const { store, lease } = this.#shop
     const mode = await this.#shop.mode()
     const agent = await this.#shop.agent()
@@ -72,8 +78,14 @@ export class NamespaceExecutor implements StepExecutor {
       for (const dir of Object.values(scratch)) makeDir(dir, 0o755)
       await this.#holdCaches(spec.mounts, mounts.held, signal)
       for (const m of spec.mounts) mounts.list.push(await this.#mount(m, mounts, output))
-      const exitCode = await this.#execute(spec, { lower, mounts, scratch }, output, signal)
-      if (exitCode !== 0) return { exitCode }
+      const container = stepContainer(spec, lower, mounts, scratch)
+      const killsBefore = oomKills()
+      const { exitCode, user } = await this.#execute(spec, { container, trees: mounts.trees }, output, signal)
+      if (exitCode !== 0) {
+        const result: StepResult = { exitCode, outOfMemory: oomKills() > killsBefore }
+        await onFailure?.({ result, openShell: (ending) => this.#openShell(spec, container, mounts, user, ending) })
+        return result
+      }
       await agent.remove([scratch.workDir])
       const snapshot = store.snapshots.publish(draft, lease, { created: this.#shop.now() })
       return { exitCode, layer: { snapshot, snapshotMode: mode } }
@@ -87,36 +99,20 @@ export class NamespaceExecutor implements StepExecutor {
 
   async #execute(
     spec: StepSpec,
-    parts: { lower: string[]; mounts: Mounts; scratch: Scratch },
+    parts: { container: ContainerSpec; trees: readonly OverlaySpec[] },
     output: StepOutput,
     signal: AbortSignal,
-  ): Promise<number> {
-    const { lower, mounts, scratch } = parts
-    const hostname = spec.hostname ?? HOSTNAME
-    const container: ContainerSpec = {
-      layers: lower,
-      upper: scratch.upperDir,
-      work: scratch.workDir,
-      stub: scratch.stubDir,
-      mounts: mounts.list,
-      network: spec.network === 'none' ? 'none' : 'host',
-      hostname,
-      ...hostFiles({ hostname, network: spec.network, extraHosts: spec.extraHosts }),
-      shmSizeBytes: spec.shmSizeBytes,
-      read: USER_FILES,
-    }
+  ): Promise<{ exitCode: number; user: ResolvedUser }> {
     const agent = await this.#shop.agent()
-    const step = await agent.startStep(makePlan(container, mounts.trees), {
+    const step = await agent.startStep(makePlan(parts.container, parts.trees), {
       stdio: { mode: 'frames', stdin: false },
       onOutput: (stream, chunk) => output[stream](chunk),
       signal,
     })
+    const user = await orEnd(step, () => userOf(step, spec.user))
     try {
-      const process = processSpec(
-        { args: spec.args, env: spec.env, cwd: spec.cwd, rlimits: rlimits(spec) },
-        userOf(step, spec.user),
-        agent.mode,
-      )
+      const { args, env, cwd } = spec
+      const process = processSpec({ args, env, cwd, rlimits: rlimits(spec) }, user, agent.mode)
       const { idsFaked } = await step.exec(process)
       if (idsFaked) output.stderr(new TextEncoder().encode(IDS_FAKED))
     } catch (err) {
@@ -124,10 +120,26 @@ export class NamespaceExecutor implements StepExecutor {
       const failure = startFailure(err, spec.args)
       if (!failure) throw err
       output.stderr(new TextEncoder().encode(`${failure.message}\n`))
-      return failure.exitCode
+      return { exitCode: failure.exitCode, user }
     }
     const exit = await step.exit
-    return exit.code ?? 128 + (exit.signal ?? 0)
+    return { exitCode: exit.code ?? 128 + (exit.signal ?? 0), user }
+  }
+
+  async #openShell(
+    spec: StepSpec,
+    container: ContainerSpec,
+    mounts: Mounts,
+    user: ResolvedUser,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { openStepShell } = await import('./step-shell.js')
+    const caches = [...mounts.held.values()].map((m) => cacheFiles(m))
+    await openStepShell(
+      this.#shop,
+      { spec, container, trees: mounts.trees, caches, user, rlimits: rlimits(spec) },
+      signal,
+    )
   }
 
   #snapshots(layers: StepSpec['layers']): Promise<string[]> {
@@ -177,10 +189,10 @@ export class NamespaceExecutor implements StepExecutor {
   }
 
   async #cacheMount(m: CacheStepMount, mount: CacheMount, output: StepOutput): Promise<ContainerMount> {
-    if (mount.fresh && !existsSync(`${mount.dir}/fs`)) await this.#makeCache(mount.dir, m, output)
+    if (mount.fresh && !existsSync(cacheFiles(mount))) await this.#makeCache(mount.dir, m, output)
     const { id, mode, uid, gid, seed } = m
     this.#shop.store.mounts.note(mount, { id, mode, uid, gid, seed }, this.#shop.lease, Date.now())
-    return { op: 'bind', source: { path: `${mount.dir}/fs` }, target: m.target, readonly: m.readonly }
+    return { op: 'bind', source: { path: cacheFiles(mount) }, target: m.target, readonly: m.readonly }
   }
 
   /**
@@ -232,6 +244,37 @@ export class NamespaceExecutor implements StepExecutor {
       return undefined
     }
   }
+}
+
+function stepContainer(spec: StepSpec, layers: readonly string[], mounts: Mounts, scratch: Scratch): ContainerSpec {
+  const hostname = spec.hostname ?? HOSTNAME
+  return {
+    layers,
+    upper: scratch.upperDir,
+    work: scratch.workDir,
+    stub: scratch.stubDir,
+    mounts: mounts.list,
+    network: spec.network === 'none' ? 'none' : 'host',
+    hostname,
+    ...hostFiles({ hostname, network: spec.network, extraHosts: spec.extraHosts }),
+    shmSizeBytes: spec.shmSizeBytes,
+    read: USER_FILES,
+  }
+}
+
+/** Ends the step where `work` fails. */
+async function orEnd<T>(step: Step, work: () => T): Promise<T> {
+  try {
+    return work()
+  } catch (err) {
+    await step.kill()
+    throw err
+  }
+}
+
+/** Folder of a cache mount's files. */
+function cacheFiles(mount: CacheMount): string {
+  return `${mount.dir}/fs`
 }
 
 /** As in BuildKit, a cache of another owner, mode or source is another cache. */

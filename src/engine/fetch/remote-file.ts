@@ -1,6 +1,7 @@
 import { TsboxError } from '../../base/error.js'
 import { canonicalJson } from '../../base/hash.js'
 import { dispositionFileName, redactUrl, urlFileName } from '../../base/url.js'
+import type { StartTransfer } from '../../build/progress/transfer.js'
 import type { FetchedFile } from '../../build/seams.js'
 import type { CacheValidators, StoredCacheRecord } from '../../store/cache.js'
 import { contentHash, nodeSha256 } from '../../util/hash.js'
@@ -19,6 +20,7 @@ export interface FetchDeps {
   layers: NodeLayers
   env: Readonly<Record<string, string | undefined>>
   signal: AbortSignal
+  transfer?: StartTransfer | undefined
 }
 
 /**
@@ -71,18 +73,21 @@ function fetched(record: StoredCacheRecord, url: string): FetchedFile {
 
 /** Spooled first, as the layer's tar needs the size before the content, and servers need not tell it. */
 async function download(
-  { shop, layers }: FetchDeps,
+  { shop, layers, transfer }: FetchDeps,
   answer: HttpAnswer,
   url: string,
   checksum: string | undefined,
 ): Promise<StoredCacheRecord> {
   const writer = shop.store.blobs.writer(shop.lease)
   const sum = checksum === undefined ? undefined : contentHash(checksum.split(':')[0]!)
+  const moved = transfer?.('downloading', Number(answer.headers['content-length'] ?? 0))
   try {
     for await (const chunk of answer.body()) {
       writer.write(chunk)
       sum?.update(chunk)
+      moved?.add(chunk.length)
     }
+    moved?.end()
     const { sizeBytes } = writer.end()
     const actual = sum && `${checksum!.split(':')[0]}:${sum.digest('hex')}`
     if (actual !== checksum)

@@ -33,16 +33,21 @@ export function joinStep(step: Step, tty: boolean): () => void {
     process.on(name, forward)
     undo.push(() => process.off(name, forward))
   }
-  if (tty) {
-    const resize = () => {
-      const size = terminalSize()
-      if (size) step.resize(size.columns, size.rows)
-    }
-    process.stdout.on('resize', resize)
-    undo.push(() => process.stdout.off('resize', resize))
-  }
+  if (tty) undo.push(followSize(step))
   return () => {
     for (const f of undo) f()
+  }
+}
+
+/** Gives the step's terminal the size of this one's, now and whenever it changes. @returns ends that */
+export function followSize(step: Step): () => void {
+  const resize = () => {
+    const size = terminalSize()
+    if (size) step.resize(size.columns, size.rows)
+  }
+  process.stdout.on('resize', resize)
+  return () => {
+    process.stdout.off('resize', resize)
   }
 }
 
