@@ -121,8 +121,8 @@ export const command = defineCommand({
       let outcome: BuildOutcome | undefined
       let verified: VerifyOutcome | undefined
       try {
-        const onFailure = lookInside ? shellOnFailure(shell, progress) : undefined
-        const request = { ...options, ...input, onFailure }
+        const looking = lookInside ? { onFailure: shellOnFailure(shell, progress) } : {}
+        const request = { ...options, ...input, ...looking }
         if (values.verify) verified = await opened.verify(request, sink)
         outcome = verified ? verified.built : await opened.build(request, sink)
       } catch (err) {
