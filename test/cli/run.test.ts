@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { TsboxError } from '../../src/base/error.js'
 import { parseEnvFile } from '../../src/cli/env-file.js'
-import type { RunRequest } from '../../src/engine/api.js'
+import type { RunIsolation, RunRequest } from '../../src/engine/api.js'
 import { runCli } from './recorder.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'tsbox-cli-'))
@@ -27,6 +27,28 @@ const plain: Omit<RunRequest, 'signal'> = {
   network: 'host',
   hostname: undefined,
   userns: 'auto',
+}
+
+const noIsolation: RunIsolation = {
+  capAdd: [],
+  capDrop: [],
+  cgroupns: undefined,
+  devices: [],
+  dns: [],
+  dnsOptions: [],
+  dnsSearch: [],
+  extraHosts: [],
+  groupAdd: [],
+  ipc: undefined,
+  mounts: [],
+  oomScoreAdj: undefined,
+  pid: undefined,
+  privileged: false,
+  readOnly: false,
+  securityOpts: [],
+  sysctls: [],
+  tmpfs: [],
+  uts: undefined,
 }
 
 const requests: [argv: string[], changed: Partial<RunRequest>][] = [
@@ -53,6 +75,13 @@ const requests: [argv: string[], changed: Partial<RunRequest>][] = [
     ['--shm-size=1g', '--ulimit', 'nproc=5:-1', 'i'],
     { shmSizeBytes: 1 << 30, ulimits: [{ name: 'nproc', soft: 5, hard: Number.POSITIVE_INFINITY }] },
   ],
+  [['--cap-drop', 'ALL', '--read-only', 'i'], { isolation: { ...noIsolation, capDrop: ['ALL'], readOnly: true } }],
+  [
+    ['--tmpfs=/t', '--oom-score-adj=-5', '--add-host', 'a:1.2.3.4', 'i'],
+    {
+      isolation: { ...noIsolation, tmpfs: ['/t'], oomScoreAdj: -5, extraHosts: [{ name: 'a', address: '1.2.3.4' }] },
+    },
+  ],
   [['-d=false', '--privileged=false', '--pull=never', '--init', 'i'], {}],
 ]
 
@@ -75,6 +104,10 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
   [['--memory=1g', 'i'], 125, /cannot honour --memory: /],
   [['--pull', 'always', 'i'], 125, /cannot honour --pull=always/],
+  [['--userns', 'keep-id', 'i'], 125, /cannot honour --userns=keep-id: layers have owners/],
+  [['--dns', 'x', 'i'], 125, /invalid --dns "x"/],
+  [['--oom-score-adj', 'x', 'i'], 125, /invalid --oom-score-adj "x"/],
+  [['--add-host', 'x', 'i'], 125, /expected HOST:IP/],
   [['--network', 'bridge', 'i'], 125, /cannot honour --network=bridge/],
   [['-e', '=x', 'i'], 125, /invalid environment variable: "=x"/],
   [['-it', 'i'], 1, /the input device is not a TTY/],

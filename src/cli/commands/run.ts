@@ -1,4 +1,4 @@
-import { choice, defineCommand, flag, list, text } from '../command.js'
+import { defineCommand, flag, list, text } from '../command.js'
 import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
 import { limitsOf } from './limits-given.js'
@@ -29,7 +29,7 @@ export const command = defineCommand({
     tty: flag('Give the container a terminal', 't'),
     ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
     user: text('Name or id of the user, and the group after a colon', 'u'),
-    userns: choice(['auto', 'subid', 'single'], 'How ids are mapped'),
+    userns: text('How ids are mapped: auto (default), subid or single'),
     volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
     workdir: text('Working directory in the container', 'w'),
   },
@@ -44,6 +44,7 @@ export const command = defineCommand({
     const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
     for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
     const network = networkOf(values.network ?? values.net)
+    const userns = usernsOf(values.userns ?? 'auto')
     const limits = await limitsOf(values)
     const isolation = await isolationOf(values)
     const outcome = await (await engine()).run({
@@ -62,13 +63,20 @@ export const command = defineCommand({
       hostname: values.hostname,
       ...limits,
       ...(isolation ? { isolation } : {}),
-      userns: values.userns ?? 'auto',
+      userns,
       // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
       signal: new AbortController().signal,
     })
     return outcome.exitCode
   },
 })
+
+function usernsOf(name: string): 'auto' | 'subid' | 'single' {
+  if (name === 'auto' || name === 'subid' || name === 'single') return name
+  const mapped = ['keep-id', 'nomap', 'host'].includes(name)
+  const why = mapped ? 'layers have owners of one mapping, and only root could show them under another' : 'not known'
+  throw new UsageError(`cannot honour --userns=${name}: ${why}`, { hint: 'use auto, subid or single', usage: false })
+}
 
 function networkOf(name: string | undefined): 'host' | 'none' {
   if (name === undefined || name === 'host') return 'host'
