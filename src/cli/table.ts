@@ -11,6 +11,8 @@ export interface Entry {
 /** Commands by name. */
 export const commands: Readonly<Record<string, Entry>> = {
   run: { summary: 'Create and run a new container from an image', load: () => import('./commands/run.js') },
+  exec: { summary: 'Run a command in a running container', load: () => import('./commands/exec.js') },
+  ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
   build: { summary: 'Build an image from a Dockerfile', load: () => import('./commands/build.js') },
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   rmi: { summary: 'Remove one or more images', load: () => import('./commands/rmi.js') },
@@ -18,12 +20,31 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
     load: () => import('./commands/tag.js'),
   },
-  inspect: { summary: 'Show all that is known of images', load: () => import('./commands/inspect.js') },
+  inspect: { summary: 'Show all that is known of containers and images', load: () => import('./commands/inspect.js') },
   history: { summary: 'Show the history of an image', load: () => import('./commands/history.js') },
   load: { summary: 'Load images from an archive or a folder', load: () => import('./commands/load.js') },
   save: { summary: 'Save images to an archive', load: () => import('./commands/save.js') },
   import: { summary: 'Make an image of a root filesystem in a tar', load: () => import('./commands/import.js') },
-  ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
+  create: { summary: 'Create a new container, and do not start it', load: () => import('./commands/create.js') },
+  start: { summary: 'Start one or more stopped containers', load: () => import('./commands/start.js') },
+  stop: { summary: 'Stop one or more running containers', load: () => import('./commands/stop.js') },
+  restart: { summary: 'Restart one or more containers', load: () => import('./commands/restart.js') },
+  kill: {
+    summary: 'Send a signal to one or more running containers',
+    load: () => import('./commands/kill.js'),
+  },
+  wait: {
+    summary: 'Wait until one or more containers stop, and print their exit codes',
+    load: () => import('./commands/wait.js'),
+  },
+  logs: { summary: 'Show the output of a container', load: () => import('./commands/logs.js') },
+  attach: {
+    summary: "Join a running container's input, output and errors",
+    load: () => import('./commands/attach.js'),
+  },
+  top: { summary: 'Show the running processes of a container', load: () => import('./commands/top.js') },
+  port: { summary: 'List the published ports of a container', load: () => import('./commands/port.js') },
+  rename: { summary: 'Rename a container', load: () => import('./commands/rename.js') },
   rm: { summary: 'Remove one or more containers', load: () => import('./commands/rm.js') },
   doctor: {
     summary: 'Show what this machine offers and how to mend what is missing',
@@ -37,6 +58,17 @@ export const commands: Readonly<Record<string, Entry>> = {
 const fromHost: Entry = {
   summary: 'Make an image of programs of this machine and the libraries they need',
   load: () => import('./commands/from-host.js'),
+}
+const only = (kind: 'image' | 'container', summary: string): Entry => ({
+  summary,
+  load: async () => {
+    const { containerCommand, imageCommand } = await import('./commands/inspect.js')
+    return { command: kind === 'image' ? imageCommand : containerCommand }
+  },
+})
+const containerPrune: Entry = {
+  summary: 'Remove all stopped containers',
+  load: () => import('./commands/container-prune.js'),
 }
 const prune: Entry = {
   summary: 'Remove unused images, stopped containers and the build cache',
@@ -77,7 +109,7 @@ export const groups: Readonly<Record<string, Group>> = {
       'from-host': fromHost,
       history: commands.history!,
       import: commands.import!,
-      inspect: commands.inspect!,
+      inspect: only('image', 'Show all that is known of images'),
       load: commands.load!,
       ls: commands.images!,
       list: { ...commands.images!, hidden: true },
@@ -90,12 +122,26 @@ export const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'Manage containers',
     commands: {
+      attach: commands.attach!,
+      create: commands.create!,
+      exec: commands.exec!,
+      inspect: only('container', 'Show all that is known of containers'),
+      kill: commands.kill!,
+      logs: commands.logs!,
       ls: commands.ps!,
       list: { ...commands.ps!, hidden: true },
       ps: { ...commands.ps!, hidden: true },
+      port: commands.port!,
+      prune: containerPrune,
+      rename: commands.rename!,
+      restart: commands.restart!,
       rm: commands.rm!,
       remove: { ...commands.rm!, hidden: true },
       run: commands.run!,
+      start: commands.start!,
+      stop: commands.stop!,
+      top: commands.top!,
+      wait: commands.wait!,
     },
   },
   volume: {

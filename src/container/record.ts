@@ -1,5 +1,48 @@
 import type { ProcessIdentity } from '../util/identity.js'
 
+/** What is mounted beside the root. */
+export interface ContainerVolume {
+  kind: 'path' | 'named' | 'anonymous'
+  /** Name of a volume; '' for the other kinds. */
+  name: string
+  /** Path of this machine. */
+  source: string
+  target: string
+  readonly: boolean
+  /** As a plan's `bind` has them. */
+  sub?: string | undefined
+  recursive?: boolean | undefined
+  follows?: boolean | undefined
+  nosuid?: boolean | undefined
+  nodev?: boolean | undefined
+  noexec?: boolean | undefined
+}
+
+/** What a container's process is, whenever it starts. */
+export interface ContainerSettings {
+  /** As asked for or the image's: `args` of the record is both. */
+  entrypoint: readonly string[]
+  command: readonly string[]
+  /** Complete, but for HOME. */
+  env: readonly string[]
+  cwd: string
+  /** `USER[:GROUP]`, names or numbers; '' is root. */
+  user: string
+  hostname: string
+  network: 'host' | 'none'
+  tty: boolean
+  /** Input is open; `stdinOnce`: until the first that is attached has ended it. */
+  openStdin: boolean
+  stdinOnce: boolean
+  labels: Readonly<Record<string, string>>
+  stopSignal?: string | undefined
+  /** Negative: for ever. */
+  stopTimeoutSeconds?: number | undefined
+  mounts: readonly ContainerVolume[]
+  /** Options beyond these, in the engine's own form. */
+  parts?: string | undefined
+}
+
 /** A container as its record has it. Paths are the container's unless said otherwise. */
 export interface ContainerRecord {
   /** 64 hex digits. */
@@ -16,7 +59,19 @@ export interface ContainerRecord {
   volumes?: string[] | undefined
   /** RFC 3339. */
   created: string
-  /** The tsbox process that runs it; dead means that the container ended with it. */
+  /** Config digest of the image. */
+  imageID?: string | undefined
+  /** Absent in records of the time before containers could be started again. */
+  settings?: ContainerSettings | undefined
+  /** It runs, or ran, with a monitor of its own: `exit.json` beside the record says how it ended. */
+  detached?: boolean | undefined
+  /** RFC 3339. */
+  started?: string | undefined
+  /** Why it could not start. */
+  error?: string | undefined
+  /** How often it was started again. */
+  restarts?: number | undefined
+  /** The process that runs it, tsbox or the monitor; dead means that the container ended with it. */
   runner?: ProcessIdentity | undefined
   /** Set once the payload ended. */
   exitCode?: number | undefined

@@ -22,7 +22,7 @@ import type {
   VolumeEngine,
 } from './api.js'
 import type { BuildDeps } from './build/build-engine.js'
-import { besideBundle } from './helper.js'
+import { besideBundle, helperPath } from './helper.js'
 import type { ImageDeps } from './images/deps.js'
 import { NodeImages } from './images/node-images.js'
 import type { NodeLayers } from './layers/node-layers.js'
@@ -101,7 +101,7 @@ class NodeEngine implements Engine {
     const { openImage } = await import('./images/stored-image.js')
     const shop = this.#shop(request.userns)
     const image = openImage(this.#store, this.#lease, request.image)
-    return new ContainerRunner(shop, new NodeLayers(shop), this.#env).run(request, image)
+    return new ContainerRunner({ shop, layers: new NodeLayers(shop), env: this.#env }).run(request, image)
   }
 
   get images(): ImageEngine {
@@ -124,10 +124,7 @@ class NodeEngine implements Engine {
   }
 
   get containers(): ContainerEngine {
-    return {
-      list: async (options) => (await this.#nodeContainers()).list(options),
-      remove: async (names, options) => (await this.#nodeContainers()).remove(names, options),
-    }
+    return lazily(() => this.#nodeContainers())
   }
 
   get volumes(): VolumeEngine {
@@ -156,8 +153,27 @@ class NodeEngine implements Engine {
   }
 
   async #nodeContainers(): Promise<ContainerEngine> {
-    const { NodeContainers } = await import('./containers/node-containers.js')
-    return new NodeContainers(this.#imageDeps())
+    const { NodeContainerEngine } = await import('./containers/container-engine.js')
+    return new NodeContainerEngine({
+      ...this.#imageDeps(),
+      helper: () => helperPath(this.#env),
+      create: async (request) => {
+        const { createContainer } = await import('./run/create-container.js')
+        const { NodeLayers } = await import('./layers/node-layers.js')
+        const { openImage } = await import('./images/stored-image.js')
+        const shop = this.#shop(request.userns)
+        const image = openImage(this.#store, this.#lease, request.image)
+        const deps = { shop, layers: new NodeLayers(shop), env: this.#env }
+        const { id } = await createContainer(deps, request, image)
+        return id
+      },
+      startDeps: async ({ mode }) => {
+        const { NodeLayers } = await import('./layers/node-layers.js')
+        const auto = this.#shop('auto')
+        const shop = (await auto.mode()) === mode ? auto : this.#shop(mode)
+        return { shop, layers: new NodeLayers(shop) }
+      },
+    })
   }
 
   async doctor(): Promise<DoctorReport> {
@@ -203,6 +219,18 @@ class NodeEngine implements Engine {
       now: () => Math.floor(Date.now() / 1000),
     }
   }
+}
+
+/** An interface whose methods all load what does them when they are called. */
+function lazily(open: () => Promise<ContainerEngine>): ContainerEngine {
+  return new Proxy({} as ContainerEngine, {
+    get:
+      (_, name: keyof ContainerEngine) =>
+      async (...args: unknown[]) => {
+        const engine = await open()
+        return (engine[name] as (...args: unknown[]) => unknown).apply(engine, args)
+      },
+  })
 }
 
 async function* openTar(shop: Workshop, diffID: string): AsyncGenerator<Uint8Array> {

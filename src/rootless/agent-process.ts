@@ -43,7 +43,7 @@ export async function startProcess(options: AgentOptions): Promise<AgentProcess>
   const failed = spawnFailure(child, options.helperPath)
   const lanes = child.stdio.slice(3).map((s) => new Lane(s as Socket))
   const control = lanes[0]!
-  const process = { lanes, gone, close: () => close(child, control, gone) }
+  const process = { lanes, gone, close: () => close(child, lanes, gone) }
   try {
     await Promise.race([failed, started(control, options.maps)])
   } catch (err) {
@@ -81,8 +81,9 @@ function started(control: Lane, maps: IdMaps): Promise<void> {
   })
 }
 
-async function close(child: ChildProcess, control: Lane, gone: Promise<void>): Promise<void> {
+async function close(child: ChildProcess, lanes: readonly Lane[], gone: Promise<void>): Promise<void> {
   child.ref()
-  control.destroy()
+  // All of them: one that waits for the helper's end of it keeps no process alive, and this one would end before its time.
+  for (const lane of lanes) lane.destroy()
   await gone
 }

@@ -34,6 +34,8 @@ export interface StepOptions {
   stdio: StepStdio
   /** Output of a step with stdio `frames`; a chunk is only valid during the call. */
   onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void) | undefined
+  /** Lets {@link Step.monitor} be called. */
+  monitored?: boolean | undefined
   /** Aborting kills the step. */
   signal?: AbortSignal | undefined
 }
@@ -56,6 +58,23 @@ export interface Step {
   /** Stdin of stdio `frames`; settles when the payload took it (or closed its end: then the rest is dropped). */
   writeStdin(chunk: Uint8Array): Promise<void>
   endStdin(): void
+  /**
+   * Opens the control socket (`control`, see control.ts) in `folder`, and with the stdio `log` or `log-tty` the log in
+   * it; before {@link exec}. The file `exit.json` will tell how a logged payload ended.
+   *
+   * @param folder absolute
+   * @param inputOnce the payload's input ends with that of the first who is attached
+   * @returns pid of the process that watches over the payload
+   */
+  monitor(folder: string, inputOnce: boolean): Promise<number>
+  /**
+   * Lets the payload and its monitor live on when the helper ends. This step is over then: only its control socket
+   * leads to it.
+   *
+   * @param trash absolute; the folder is renamed to it and removed when the payload ends. '' leaves it
+   * @returns false where the payload has ended before that
+   */
+  detach(folder: string, trash: string): Promise<boolean>
   signal(number: number): void
   resize(columns: number, rows: number): void
   /** How the payload ended, after all of its output. Rejects if the helper dies, or when the step was killed. */

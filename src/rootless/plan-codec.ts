@@ -22,7 +22,7 @@ const OPS = {
   oom: 17,
 } as const
 
-const STDIO = { frames: 0, inherit: 1, tty: 2 } as const
+const STDIO = { frames: 0, inherit: 1, tty: 2, log: 3, 'log-tty': 4 } as const
 const NO_PATH = ''
 /** Docker's size of /dev/shm. */
 const SHM_BYTES = 64 * 1024 * 1024
@@ -30,7 +30,7 @@ const SHM_BYTES = 64 * 1024 * 1024
 type MountOp = Exclude<PlanOp, { op: 'read' }>
 
 /** Puts a plan into a RUN frame. */
-export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio): void {
+export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio, monitored = false): void {
   const ops = plan.ops.filter((op): op is MountOp => op.op !== 'read')
   const upper = ops.find((op) => op.op === 'root')?.upper
   w.begin(F.RUN)
@@ -41,6 +41,7 @@ export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio): vo
     .u8((shared.includes('ipc') ? 1 : 0) | (shared.includes('uts') ? 2 : 0))
     .u8(STDIO[stdio.mode])
     .flag(stdio.stdin)
+    .flag(monitored)
   w.u32(ops.length)
   for (const op of ops) encodeOp(w.u8(OPS[op.op]), op)
   const reads = readsOf(plan)
@@ -131,7 +132,12 @@ function bindAttributes(op: Extract<PlanOp, { op: 'bind' }>): number {
 
 /** Puts a process into an EXEC frame. */
 export function encodeProcess(w: FrameWriter, p: ProcessSpec): void {
-  w.begin(F.EXEC).strings(p.args).strings(p.env).str(p.cwd).u32(p.uid).u32(p.gid)
+  putProcess(w.begin(F.EXEC), p).end()
+}
+
+/** Puts a process into the frame under way. */
+export function putProcess(w: FrameWriter, p: ProcessSpec): FrameWriter {
+  w.strings(p.args).strings(p.env).str(p.cwd).u32(p.uid).u32(p.gid)
   w.u32(p.groups.length)
   for (const gid of p.groups) w.u32(gid)
   w.u32(bits(p.capabilities, 0)).u32(bits(p.capabilities, 32))
@@ -139,9 +145,7 @@ export function encodeProcess(w: FrameWriter, p: ProcessSpec): void {
   w.u32(p.rlimits?.length ?? 0)
   for (const r of p.rlimits ?? []) w.u32(RLIMITS[r.resource]).u64(r.soft).u64(r.hard)
   w.u8(p.emulate === 'no-stat' ? 2 : p.emulate ? 1 : 0).blob(p.seccomp ?? new Uint8Array())
-  w.u32(p.size?.columns ?? 0)
-    .u32(p.size?.rows ?? 0)
-    .end()
+  return w.u32(p.size?.columns ?? 0).u32(p.size?.rows ?? 0)
 }
 
 /** The 32 bits of a set from number `from` on. */

@@ -112,8 +112,11 @@ export interface StepPlan {
 
 /** Where the payload's 0, 1, 2 lead. With `stdin` false, 0 is /dev/null (with a terminal: it gets no input). */
 export interface StepStdio {
-  /** `frames`: through `StepOptions.onOutput`; `inherit`: this process's own; `tty`: a terminal joined to this process's. */
-  mode: 'frames' | 'inherit' | 'tty'
+  /**
+   * `frames`: through `StepOptions.onOutput`; `inherit`: this process's own; `tty`: a terminal joined to this process's;
+   * `log` and `log-tty`: the monitor's, see `Step.monitor`.
+   */
+  mode: 'frames' | 'inherit' | 'tty' | 'log' | 'log-tty'
   stdin: boolean
 }
 

@@ -38,6 +38,7 @@ class LaneStep implements Step, LaneHandler {
   private readonly hasEnded = deferred<StepExit>()
   private over = false
   private acknowledged: (() => void) | undefined
+  private answered: Deferred<Payload> | undefined
   private input: Promise<void> = Promise.resolve()
 
   constructor(lane: Lane, plan: StepPlan, options: StepOptions, release: () => void) {
@@ -46,7 +47,7 @@ class LaneStep implements Step, LaneHandler {
     this.release = release
     this.reads = readsOf(plan).map((op) => op.path)
     lane.attach(this)
-    this.send((w) => encodePlan(w, plan, options.stdio))
+    this.send((w) => encodePlan(w, plan, options.stdio, options.monitored))
     options.signal?.addEventListener('abort', this.abort)
   }
 
@@ -84,6 +85,21 @@ class LaneStep implements Step, LaneHandler {
     this.input = this.input.then(() => this.send((w) => w.begin(F.STDIN_EOF).end()))
   }
 
+  async monitor(folder: string, inputOnce: boolean): Promise<number> {
+    return (await this.ask((w) => w.begin(F.MONITOR).str(folder).flag(inputOnce).end())).u32()
+  }
+
+  async detach(folder: string, trash: string): Promise<boolean> {
+    const answer = this.ask((w) => w.begin(F.DETACH).str(folder).str(trash).end())
+    // It may have ended before it was asked: then there is an exit, and no answer.
+    const left = await answer.then(
+      () => true,
+      () => this.exit.then(() => false),
+    )
+    if (left) this.end(undefined, new HelperError('step', 'ECANCELED', 'detached'))
+    return left
+  }
+
   signal(number: number): void {
     this.send((w) => w.begin(F.SIGNAL).u32(number).end())
   }
@@ -103,6 +119,7 @@ class LaneStep implements Step, LaneHandler {
     else if (type === F.READY) this.isReady.resolve()
     else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
     else if (type === F.STDIN_ACK) this.acknowledge()
+    else if (type === F.OK) this.answered?.resolve(new Payload(Buffer.from(payload)))
     else if (type === F.EXIT) this.end(p.u8() === 0 ? { code: p.u32() } : { signal: p.u32() })
     else if (type === F.ERROR) this.end(undefined, decodeError(payload))
   }
@@ -135,8 +152,17 @@ class LaneStep implements Step, LaneHandler {
     const reason = err ?? new HelperError('step', 'ECANCELED', 'ended')
     this.isReady.reject(reason)
     this.isStarted.reject(reason)
+    this.answered?.reject(reason)
     if (exit) this.hasEnded.resolve(exit)
     else this.hasEnded.reject(reason)
+  }
+
+  private ask(build: (w: FrameWriter) => void): Promise<Payload> {
+    const answered = deferred<Payload>()
+    this.answered = answered
+    if (this.over) answered.reject(new HelperError('step', 'ECANCELED', 'ended'))
+    this.send(build)
+    return answered.promise
   }
 
   private send(build: (w: FrameWriter) => void): void {

@@ -50,7 +50,7 @@ export class ContainerStore {
   }
 
   /** Replaces the record; makes the folder where it is new. */
-  put(record: ContainerRoots, lease: Lease): void {
+  put<T extends ContainerRoots>(record: T, lease: Lease): void {
     this.#place.write(`${this.dir(record.id)}/record.json`, JSON.stringify(record), lease.tempPath('container'))
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { DoctorReport, ImageInspect, ImageSummary } from '../../src/engine/api.js'
-import { type Answers, ID, runCli } from './recorder.js'
+import { type Answers, ID, NOW, runCli } from './recorder.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'tsbox-cli-'))
 after(() => rmSync(dir, { recursive: true }))
@@ -56,6 +56,9 @@ const containers: Answers['containers'] = [
     created: '2024-05-06T06:00:00Z',
     status: 'exited',
     exitCode: 3,
+    labels: {},
+    mounts: [],
+    network: 'host',
   },
 ]
 
@@ -140,6 +143,10 @@ cccccccccccc   app       "sh -c sleep 100000…"   About an hour ago   Exited (3
   ],
   [['container', 'ls', '-aq'], 'cccccccccccc\n'],
   [['rm', '-f', 'a', 'b'], 'a\nb\n'],
+  [['stop', 'a', 'b'], 'a\nb\n'],
+  [['wait', 'a', 'b'], '6\n6\n'],
+  [['create', 'i'], `${ID}\n`],
+  [['container', 'prune', '-f'], 'Deleted Containers:\na\n\nTotal reclaimed space: 5B\n'],
 ]
 
 for (const [argv, stdout] of outputs) {
@@ -160,8 +167,25 @@ const asked: [argv: string[], method: string, args: unknown[]][] = [
   [['import', 'x.tar', '-c', 'CMD x', '--change=ENV A=1'], 'import', ['/here/x.tar', undefined, ['CMD x', 'ENV A=1']]],
   [['image', 'from-host', 'a', 'sh', '/bin/ls'], 'fromHost', ['a', ['sh', '/bin/ls']]],
   [['system', 'prune', '-f'], 'prune', [{ all: false }]],
-  [['ps'], 'containers', [{ all: false }]],
-  [['ps', '-l'], 'containers', [{ all: true }]],
+  [['ps'], 'containers', [{ all: false, filters: {} }]],
+  [['ps', '-l'], 'containers', [{ all: true, filters: {} }]],
+  [
+    ['ps', '-f', 'name=a', '--filter', 'label=b=c', '-f', 'label=d'],
+    'containers',
+    [{ all: false, filters: { name: ['a'], label: ['b=c', 'd'] } }],
+  ],
+  [['stop', '-t', '3', '-s', 'INT', 'a'], 'stop', ['a', { timeoutSeconds: 3, signal: 'INT' }]],
+  [['restart', '--time=-1', 'a'], 'restart', ['a', { timeoutSeconds: -1, signal: undefined }]],
+  [['kill', 'a'], 'kill', ['a', 'KILL']],
+  [['container', 'kill', '--signal=HUP', 'a'], 'kill', ['a', 'HUP']],
+  [['start', 'a'], 'start', ['a']],
+  [['rename', 'a', 'b'], 'rename', ['a', 'b']],
+  [['top', 'a', '-o', 'pid'], 'top', ['a', ['-o', 'pid']]],
+  [
+    ['container', 'prune', '-f', '--filter', 'until=1h', '--filter', 'label!=x'],
+    'pruneContainers',
+    [{ until: [String(NOW - 3_600_000)], 'label!': ['x'] }],
+  ],
   [['container', 'rm', 'x'], 'removeContainers', [['x'], { force: false }]],
 ]
 

@@ -1,3 +1,4 @@
+import { TsboxError } from '../../src/base/error.js'
 import { main } from '../../src/cli/main.js'
 import type { Shell } from '../../src/cli/shell.js'
 import type {
@@ -25,6 +26,7 @@ export interface Answers {
   inspect?: ImageInspect
   history?: Awaited<ReturnType<Engine['images']['history']>>
   containers?: Awaited<ReturnType<Engine['containers']['list']>>
+  container?: Record<string, unknown>
   doctor?: Awaited<ReturnType<Engine['doctor']>>
   dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
@@ -118,6 +120,23 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
     containers: {
       list: record('containers', () => answers.containers ?? []),
       remove: record('removeContainers', (names: string[]) => names),
+      create: record('create', () => ID),
+      start: record('start', () => undefined),
+      startAttached: record('startAttached', () => 3) as never,
+      attach: record('attach', () => 4) as never,
+      exec: record('exec', () => 5) as never,
+      stop: record('stop', () => undefined),
+      restart: record('restart', () => undefined),
+      kill: record('kill', () => undefined),
+      wait: record('wait', () => 6),
+      rename: record('rename', () => undefined),
+      logs: record('logs', () => undefined) as never,
+      inspect: record('inspectContainer', (name: string) => {
+        if (!answers.container) throw new TsboxError('E_CONTAINER_NOT_FOUND', `No such container: ${name}`)
+        return answers.container
+      }),
+      top: record('top', () => 'PID\n1\n'),
+      prune: record('pruneContainers', () => ({ ids: ['a'], reclaimedBytes: 5 })),
     },
     builder: {
       usage: record('usage', () => answers.usage ?? []),

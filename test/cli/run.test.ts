@@ -27,6 +27,10 @@ const plain: Omit<RunRequest, 'signal'> = {
   network: 'host',
   hostname: undefined,
   userns: 'auto',
+  detach: false,
+  labels: {},
+  stopSignal: undefined,
+  stopTimeoutSeconds: undefined,
 }
 
 const noIsolation: RunIsolation = {
@@ -82,6 +86,10 @@ const requests: [argv: string[], changed: Partial<RunRequest>][] = [
       isolation: { ...noIsolation, tmpfs: ['/t'], oomScoreAdj: -5, extraHosts: [{ name: 'a', address: '1.2.3.4' }] },
     },
   ],
+  [['-d', 'i'], { detach: true }],
+  [['-itd', 'i'], { detach: true, interactive: true, tty: true }],
+  [['-l', 'a', '--label=b=c=d', 'i'], { labels: { a: '', b: 'c=d' } }],
+  [['--stop-signal', 'INT', '--stop-timeout=-1', 'i'], { stopSignal: 'INT', stopTimeoutSeconds: -1 }],
   [['-d=false', '--privileged=false', '--pull=never', '--init', 'i'], {}],
 ]
 
@@ -90,8 +98,9 @@ for (const [argv, changed] of requests) {
     const { calls, status, stderr } = await runCli(['run', ...argv], {}, { cwd: dir, terminal: { stdin: true } })
     assert.equal(stderr, '')
     assert.equal(status, 0)
-    const { signal, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
+    const { signal, onCreated, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
     assert.ok(signal instanceof AbortSignal)
+    assert.equal(typeof onCreated, 'function')
     assert.deepEqual(request, { ...plain, ...changed })
   })
 }
@@ -99,8 +108,9 @@ for (const [argv, changed] of requests) {
 const refused: [argv: string[], status: number, message: RegExp][] = [
   [[], 1, /'tsbox run' requires at least 1 argument/],
   [['--nope', 'i'], 125, /unknown flag: --nope[\s\S]*Run 'tsbox run --help'/],
-  [['-d', 'i'], 125, /cannot honour --detach: /],
-  [['-itd', 'i'], 125, /cannot honour --detach: /],
+  [['-a', 'stdout', 'i'], 125, /cannot honour --attach: /],
+  [['--stop-timeout', 'x', 'i'], 125, /invalid argument "x" for "--stop-timeout" flag/],
+  [['-l', '=x', 'i'], 125, /invalid label format: "=x"/],
   [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
   [['--memory=1g', 'i'], 125, /cannot honour --memory: /],
   [['--pull', 'always', 'i'], 125, /cannot honour --pull=always/],

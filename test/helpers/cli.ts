@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -294,12 +295,15 @@ export interface FoundProcess {
   command: string
 }
 
-/** Processes that a Cli started, and theirs: by the mark in their environment, or by a mount of the store. */
+/**
+ * Processes that a Cli started, and theirs: by the mark in their environment, by a mount of the store, or by a file of it
+ * that they have open.
+ */
 export function processesOf(cli: Cli): FoundProcess[] {
   const out: FoundProcess[] = []
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
-    if (!has(name, 'environ', cli.mark) && !has(name, 'mountinfo', cli.root)) continue
+    if (!has(name, 'environ', cli.mark) && !has(name, 'mountinfo', cli.root) && !hasOpen(name, cli.root)) continue
     const command = read(name, 'cmdline').replaceAll('\0', ' ').trim()
     if (!/\) [ZX] /.test(read(name, 'stat'))) out.push({ pid: Number(name), command })
   }
@@ -308,6 +312,16 @@ export function processesOf(cli: Cli): FoundProcess[] {
 
 function has(pid: string, file: string, text: string): boolean {
   return read(pid, file).includes(text)
+}
+
+function hasOpen(pid: string, folder: string): boolean {
+  const dir = `/proc/${pid}/fd`
+  try {
+    return readdirSync(dir).some((fd) => readlinkSync(join(dir, fd)).startsWith(folder))
+  } catch {
+    // Of another user, or gone.
+    return false
+  }
 }
 
 function read(pid: string, file: string): string {

@@ -1,39 +1,73 @@
 import { TsboxError } from '../../base/error.js'
-import type { ImageInspect } from '../../engine/api.js'
+import type { Engine, ImageInspect } from '../../engine/api.js'
 import type { ContainerConfig } from '../../oci/config.js'
 import { choice, defineCommand, text } from '../command.js'
 import { NIL_MAP, NIL_SLICE, toJsonValue } from '../format/value.js'
 
-export const command = defineCommand({
-  synopsis: '[OPTIONS] IMAGE [IMAGE...]',
-  summary: 'Show all that is known of images',
-  arguments: [1, Number.POSITIVE_INFINITY],
-  options: {
-    format: text('"json", "yaml" or a Go template for each image', 'f'),
-    type: choice(['image'], 'Only inspect objects of this kind: image'),
-  },
-  refused: {
-    'size,s': 'sizes of containers are not kept',
-    platform: 'tsbox stores images of one platform',
-  },
-  async run(values, references, { engine, shell }) {
-    const images = (await engine()).images
-    const print = await printer(values.format)
-    const found: unknown[] = []
-    let failure: unknown
-    for (const reference of references) {
-      try {
-        found.push(goValue(await images.inspect(reference)))
-      } catch (err) {
-        if (!(err instanceof TsboxError)) throw err
-        failure ??= err
+/** Containers are looked for first, as docker does. */
+export const command = inspectCommand(['container', 'image'])
+/** `image inspect` and `container inspect` know one kind only. */
+export const imageCommand = inspectCommand(['image'])
+export const containerCommand = inspectCommand(['container'])
+
+type Kind = 'container' | 'image'
+
+function inspectCommand(kinds: readonly Kind[]) {
+  const only = kinds.length === 1 ? kinds[0]!.toUpperCase() : 'NAME'
+  return defineCommand({
+    synopsis: `[OPTIONS] ${only} [${only}...]`,
+    summary: `Show all that is known of ${kinds.map((k) => `${k}s`).join(' and ')}`,
+    arguments: [1, Number.POSITIVE_INFINITY],
+    options: {
+      format: text('"json", "yaml" or a Go template for each of them', 'f'),
+      type: choice(kinds, `Only inspect objects of this kind: ${kinds.join(' or ')}`),
+    },
+    refused: {
+      'size,s': 'sizes of containers are not kept',
+      platform: 'tsbox stores images of one platform',
+    },
+    async run(values, names, { engine, shell }) {
+      const opened = await engine()
+      const print = await printer(values.format)
+      const found: unknown[] = []
+      let failure: unknown
+      for (const name of names) {
+        try {
+          found.push(await inspect(opened, name, values.type === undefined ? kinds : [values.type]))
+        } catch (err) {
+          if (!(err instanceof TsboxError)) throw err
+          failure ??= err
+        }
       }
-    }
-    shell.stdout.write(print(found))
-    if (failure) throw failure
-    return undefined
-  },
-})
+      shell.stdout.write(print(found))
+      if (failure) throw failure
+      return undefined
+    },
+  })
+}
+
+async function inspect({ containers, images }: Engine, name: string, kinds: readonly Kind[]): Promise<unknown> {
+  if (kinds[0] === 'image') return goValue(await images.inspect(name))
+  try {
+    return containerValue(await containers.inspect(name))
+  } catch (err) {
+    const absent = err instanceof TsboxError && err.code === 'E_CONTAINER_NOT_FOUND'
+    if (!absent || kinds.length === 1) throw err
+  }
+  return goValue(await images.inspect(name))
+}
+
+/** Maps are maps for templates, which otherwise take an object for a struct with fixed fields. */
+function containerValue(c: Record<string, unknown>): Record<string, unknown> {
+  const config = c.Config as Record<string, unknown>
+  const network = c.NetworkSettings as Record<string, unknown>
+  const map = (value: unknown) => new Map(Object.entries(value as object))
+  return {
+    ...c,
+    Config: { ...config, Labels: map(config.Labels) },
+    NetworkSettings: { ...network, Ports: map(network.Ports), Networks: map(network.Networks) },
+  }
+}
 
 async function printer(format: string | undefined): Promise<(objects: readonly unknown[]) => string> {
   if (!format) return (objects) => `${JSON.stringify(objects.map(toJsonValue), null, 4)}\n`

@@ -1,7 +1,8 @@
 import type { ContainerSummary } from '../../engine/api.js'
-import { count, defineCommand, flag, text } from '../command.js'
+import { count, defineCommand, flag, list, text } from '../command.js'
 import { formatList, type ListLayout } from '../format/list.js'
-import { ellipsis, goTime, shortId, since } from '../format/units.js'
+import { ellipsis, goTime, humanDuration, shortId, since } from '../format/units.js'
+import { parseFilters } from './filters.js'
 
 const layout: ListLayout = {
   headings: {
@@ -14,6 +15,11 @@ const layout: ListLayout = {
     Status: 'STATUS',
     Ports: 'PORTS',
     Names: 'NAMES',
+    Labels: 'LABELS',
+    Mounts: 'MOUNTS',
+    Networks: 'NETWORKS',
+    LocalVolumes: 'LOCAL VOLUMES',
+    Size: 'SIZE',
   },
   columns: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'],
   quiet: 'ID',
@@ -25,16 +31,20 @@ export const command = defineCommand({
   arguments: [0, 0],
   options: {
     all: flag('Show all containers (default shows just running)', 'a'),
+    filter: list('Show only those for which it holds (name=X, status=exited, label=K=V, …)', 'f'),
     format: text('"table", "table TEMPLATE", "json" or a Go template for each container'),
     last: count('Show the n last created containers, whatever their state', 'n'),
     latest: flag('Show the latest created container, whatever its state', 'l'),
     'no-trunc': flag("Don't truncate ids and commands"),
     quiet: flag('Only show ids', 'q'),
   },
-  refused: { 'filter,f': 'containers are not filtered yet', 'size,s': 'sizes of containers are not kept' },
+  refused: { 'size,s': 'sizes of containers are not kept' },
   async run(values, _, { engine, shell }) {
     const last = values.latest ? 1 : values.last
-    const containers = await (await engine()).containers.list({ all: values.all || last !== undefined })
+    const containers = await (await engine()).containers.list({
+      all: values.all || last !== undefined,
+      filters: parseFilters(values.filter, shell.now()),
+    })
     const rows = containers
       .toSorted((a, b) => (a.created < b.created ? 1 : -1))
       .slice(0, last)
@@ -55,11 +65,21 @@ function rowOf(c: ContainerSummary, full: boolean, now: number): Record<string, 
     Ports: '',
     RunningFor: since(c.created, now),
     State: c.status,
-    Status: statusOf(c),
+    Status: statusOf(c, now),
+    Labels: Object.entries(c.labels)
+      .map(([k, v]) => `${k}=${v}`)
+      .join(','),
+    Mounts: c.mounts.map((m) => (full ? m : ellipsis(m, 15))).join(','),
+    Networks: c.network,
+    LocalVolumes: String(c.mounts.filter((m) => !m.startsWith('/')).length),
+    Size: 'N/A',
   }
 }
 
-function statusOf(c: ContainerSummary): string {
-  if (c.status === 'exited') return `Exited (${c.exitCode ?? 'unknown'})`
-  return c.status === 'running' ? 'Up' : 'Created'
+function statusOf(c: ContainerSummary, now: number): string {
+  const ago = (time: string | undefined) => (time === undefined ? '' : humanDuration(now - Date.parse(time)))
+  if (c.status === 'created') return 'Created'
+  if (c.status === 'running') return `Up ${ago(c.started)}`.trimEnd()
+  const when = ago(c.finished)
+  return `Exited (${c.exitCode ?? 'unknown'})${when && ` ${when} ago`}`
 }

@@ -1,18 +1,17 @@
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORK = 'containers have the network of the host, or none'
-const LOGS = 'containers do not run in the background yet, so nothing is logged'
-const HEALTH = 'health checks need a container in the background'
+const LOGS = 'the log of a container in the background is always a file of JSON lines'
+const HEALTH = 'health checks are not run yet'
 const WINDOWS = 'it is for Windows'
 const DEVICES = 'only root can limit the use of devices'
 
 /** Options of `docker run` that tsbox can't honour, and why. */
 export const RUN_REFUSED: Readonly<Record<string, string>> = {
   annotation: 'containers have no annotations yet',
-  'attach,a': 'the program has the streams of tsbox itself',
+  'attach,a': 'the program has the streams of tsbox itself: use create and start -a, or attach',
   'blkio-weight': LIMITS,
   'blkio-weight-device': LIMITS,
   'cgroup-parent': LIMITS,
-  cidfile: 'the id of a container is not told yet',
   'cpu-count': WINDOWS,
   'cpu-percent': WINDOWS,
   'cpu-period': LIMITS,
@@ -23,8 +22,7 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   cpus: LIMITS,
   'cpuset-cpus': LIMITS,
   'cpuset-mems': LIMITS,
-  'detach,d': 'containers do not run in the background yet',
-  'detach-keys': 'containers do not run in the background yet',
+  'detach-keys': 'a container in the foreground is not left: use run -d and attach',
   'device-cgroup-rule': DEVICES,
   'device-read-bps': LIMITS,
   'device-read-iops': LIMITS,
@@ -46,8 +44,6 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   ip6: NETWORK,
   isolation: WINDOWS,
   'kernel-memory': LIMITS,
-  'label,l': 'containers have no labels yet',
-  'label-file': 'containers have no labels yet',
   link: NETWORK,
   'link-local-ip': NETWORK,
   'log-driver': LOGS,
@@ -64,11 +60,9 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   platform: 'tsbox runs images for the platform of this machine',
   'publish,p': `${NETWORK}: what listens in it is reached at its own port`,
   'publish-all,P': `${NETWORK}: what listens in it is reached at its own port`,
-  restart: 'containers do not run in the background yet',
+  restart: 'nothing watches over containers yet but their own monitor, which does not start them again',
   runtime: 'tsbox is its own runtime',
   'sig-proxy': 'signals are always passed on',
-  'stop-signal': 'containers do not run in the background yet',
-  'stop-timeout': 'containers do not run in the background yet',
   'storage-opt': LIMITS,
   'use-api-socket': 'there is no daemon',
   'volume-driver': 'there are no volume drivers',

@@ -3,8 +3,12 @@ import type { ContainerRecord } from '../../container/record.js'
 import { deadTemps, type Lease, sweepDeadLeases } from '../../store/lease.js'
 import type { Store } from '../../store/store.js'
 import { emptyTrash, type RemoveTrees } from '../../store/trash.js'
-import { isAlive } from '../../util/identity.js'
-import type { ContainerEngine, ContainerSummary } from '../api.js'
+import { claimNow } from '../../util/claim.js'
+import type { ContainerFilters, ContainerSummary } from '../api.js'
+import { chooseName } from '../run/create-container.js'
+import { containerFilter } from './filter.js'
+import { findContainer } from './find.js'
+import { Lifecycle } from './lifecycle.js'
 import { containerState } from './state.js'
 
 /** What work on containers stands on. */
@@ -15,23 +19,26 @@ export interface ContainerDeps {
   removeTrees: RemoveTrees
 }
 
-const POLL_MS = 10
-
-/** Containers that exist. */
-export class NodeContainers implements ContainerEngine {
+/** Records of containers: listed, renamed, removed. */
+export class NodeContainers {
   readonly #deps: ContainerDeps
 
   constructor(deps: ContainerDeps) {
     this.#deps = deps
   }
 
-  /** Newest first. */
-  async list({ all }: { all: boolean }): Promise<ContainerSummary[]> {
-    const records = this.#deps.store.containers.list<ContainerRecord>()
-    return records
-      .map(summary)
-      .filter((c) => all || c.status === 'running')
-      .sort((a, b) => (a.created < b.created ? 1 : -1))
+  /** Newest first. A filter by state or exit code asks for all. */
+  async list({
+    all,
+    filters = {},
+  }: {
+    all: boolean
+    filters?: ContainerFilters | undefined
+  }): Promise<ContainerSummary[]> {
+    const summaries = this.#summaries()
+    const wanted = containerFilter(filters, summaries)
+    const every = all || filters.status !== undefined || filters.exited !== undefined
+    return summaries.filter((c) => (every || c.status === 'running') && wanted(c))
   }
 
   /**
@@ -46,8 +53,8 @@ export class NodeContainers implements ContainerEngine {
     let failure: unknown
     for (const name of names) {
       try {
-        const record = this.#find(name)
-        if (containerState(record) === 'running') await this.#stop(record, force)
+        const record = findContainer(this.#deps.store, name)
+        if (this.#status(record) === 'running') await this.#end(record, force)
         await this.#discard([record.id])
         removed.push(name)
       } catch (err) {
@@ -60,64 +67,84 @@ export class NodeContainers implements ContainerEngine {
   }
 
   /** Removes all that don't run, and folders that never became containers. @returns their ids */
-  async prune(): Promise<{ ids: string[]; reclaimedBytes: number }> {
+  async prune(filters: ContainerFilters = {}): Promise<{ ids: string[]; reclaimedBytes: number }> {
     const { containers } = this.#deps.store
+    const summaries = this.#summaries()
+    const wanted = containerFilter(filters, summaries)
+    const known = new Map(summaries.map((c) => [c.id, c]))
+    const nothing = Object.keys(filters).length === 0
     const ids = containers.ids().filter((id) => {
-      const record = containers.get<ContainerRecord>(id)
-      return !record || containerState(record) !== 'running'
+      const summary = known.get(id)
+      return summary ? summary.status !== 'running' && wanted(summary) : nothing
     })
     return { ids, reclaimedBytes: await this.#discard(ids) }
   }
 
-  #find(name: string): ContainerRecord {
-    const records = this.#deps.store.containers.list<ContainerRecord>()
-    const exact = records.find((r) => r.name === name || r.id === name)
-    if (exact) return exact
-    const found = /^[0-9a-f]+$/.test(name) ? records.filter((r) => r.id.startsWith(name)) : []
-    if (found.length > 1)
-      throw new TsboxError('E_CONTAINER_AMBIGUOUS', `find container: several ids begin with "${name}"`, {
-        hint: 'give more of the id',
-      })
-    if (!found[0])
-      throw new TsboxError('E_CONTAINER_NOT_FOUND', `No such container: ${name}`, { hint: 'tsbox ps -a lists them' })
-    return found[0]
+  async rename(name: string, to: string): Promise<void> {
+    const { store, lease } = this.#deps
+    const claim = claimNow(store.place.path('leases', 'containers.claim'))
+    try {
+      const record = findContainer(store, name)
+      const others = store.containers.list<ContainerRecord>()
+      store.containers.put({ ...record, name: chooseName(to, others) }, lease)
+    } finally {
+      claim.release()
+    }
   }
 
-  async #stop(record: ContainerRecord, force: boolean): Promise<void> {
-    const { runner } = record
-    if (!force || !runner)
+  #summaries(): ContainerSummary[] {
+    const { containers } = this.#deps.store
+    return containers
+      .list<ContainerRecord>()
+      .map((record) => summary(record, containers.dir(record.id)))
+      .sort((a, b) => (a.created < b.created ? 1 : -1))
+  }
+
+  #status(record: ContainerRecord): ContainerSummary['status'] {
+    return containerState(record, this.#deps.store.containers.dir(record.id)).status
+  }
+
+  async #end(record: ContainerRecord, force: boolean): Promise<void> {
+    if (!force)
       throw new TsboxError('E_CONTAINER_RUNNING', `remove container: it is running: "${record.name}"`, {
         hint: `tsbox rm -f ${record.name}`,
       })
-    // The payload is a child of the helper, which ends with the process that it serves.
-    try {
-      process.kill(runner.pid, 'SIGKILL')
-    } catch {}
-    while (isAlive(runner)) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     const { store, removeTrees } = this.#deps
+    const startDeps = () => Promise.reject(new Error('nothing is started here'))
+    await new Lifecycle({ store, startDeps }).end(record)
     sweepDeadLeases(store.place)
     await emptyTrash(deadTemps(store.place), removeTrees)
   }
 
   async #discard(ids: readonly string[]): Promise<number> {
     const { store, lease, removeTrees } = this.#deps
-    const trash = ids.map((id) => {
+    const trash = ids.flatMap((id) => {
       const path = lease.tempPath('container')
+      // Its monitor may have removed it meanwhile.
+      if (!store.containers.ids().includes(id)) return []
       store.containers.retire(id, path)
-      return path
+      return [path]
     })
     return (await emptyTrash(trash, removeTrees)).reclaimedBytes
   }
 }
 
-function summary(record: ContainerRecord): ContainerSummary {
+function summary(record: ContainerRecord, dir: string): ContainerSummary {
+  const { status, exitCode, finished } = containerState(record, dir)
+  const { settings } = record
   return {
     id: record.id,
     name: record.name,
     image: record.image,
+    imageID: record.imageID,
     command: [...record.args],
     created: record.created,
-    status: containerState(record),
-    exitCode: record.exitCode,
+    status,
+    exitCode,
+    started: record.started,
+    finished,
+    labels: settings?.labels ?? {},
+    mounts: (settings?.mounts ?? []).map((m) => m.name || m.source),
+    network: settings?.network ?? 'host',
   }
 }

@@ -3,6 +3,7 @@ import type { ContainerRecord } from '../../container/record.js'
 import { parseNamed } from '../../oci/reference.js'
 import { collectGarbage } from '../../store/gc.js'
 import type { ImageRecord } from '../../store/images.js'
+import type { Store } from '../../store/store.js'
 import { containerState } from '../containers/state.js'
 import type { ImageDeps } from './deps.js'
 import { findImage } from './stored-image.js'
@@ -49,7 +50,7 @@ function removeOne({ store }: ImageDeps, text: string, force: boolean): string[]
       { hint: `remove them by name, or use tsbox rmi -f ${text}` },
     )
   const last = going.length === records.length
-  if (last) refuseUsed(store.containers.list<ContainerRecord>(), found, text, force)
+  if (last) refuseUsed(store, found, text, force)
   const lines = going.flatMap((r) => {
     const gone = store.images.remove(r)
     return gone && r.name !== undefined ? [`Untagged: ${parseNamed(r.name).familiar}`] : []
@@ -63,11 +64,12 @@ function isIdOf(text: string, record: ImageRecord): boolean {
 }
 
 /** A stopped container keeps its image unless forced, a running one always. */
-function refuseUsed(containers: readonly ContainerRecord[], image: ImageRecord, text: string, force: boolean): void {
-  const users = containers.filter((c) => c.manifest === image.manifest.digest)
-  const user = users.find((c) => containerState(c) === 'running') ?? (force ? undefined : users[0])
+function refuseUsed({ containers }: Store, image: ImageRecord, text: string, force: boolean): void {
+  const runs = (c: ContainerRecord) => containerState(c, containers.dir(c.id)).status === 'running'
+  const users = containers.list<ContainerRecord>().filter((c) => c.manifest === image.manifest.digest)
+  const user = users.find(runs) ?? (force ? undefined : users[0])
   if (!user) return
-  const state = containerState(user) === 'running' ? 'running container' : 'container'
+  const state = runs(user) ? 'running container' : 'container'
   throw new TsboxError('E_IMAGE_USED', `remove image: ${state} ${user.id.slice(0, 12)} uses it: "${text}"`, {
     hint: `tsbox rm -f ${user.id.slice(0, 12)}`,
   })

@@ -5,6 +5,9 @@ import type { RunRequest } from '../api.js'
 /** What of the image and of the request makes the process. */
 export interface ResolvedProcess {
   args: string[]
+  /** The two parts of `args`. */
+  entrypoint: string[]
+  command: string[]
   env: string[]
   cwd: string
   user: string
@@ -33,6 +36,8 @@ export function resolveProcess(
     })
   return {
     args,
+    entrypoint,
+    command,
     env: environment(image.Env ?? [], request, hostname, env),
     cwd: request.workdir || image.WorkingDir || '/',
     user: request.user ?? image.User ?? '',
@@ -55,7 +60,21 @@ function environment(
     const eq = line.indexOf('=')
     out.set(eq < 0 ? line : line.slice(0, eq), eq < 0 ? '' : line.slice(eq + 1))
   }
-  for (const line of request.env) {
+  return addEnvironment(
+    [...out].map(([k, v]) => `${k}=${v}`),
+    request.env,
+    host,
+  )
+}
+
+/** An environment and what is asked for beside it: `K=V`, or `K` to pass it on; a later one replaces an earlier one. */
+export function addEnvironment(
+  base: readonly string[],
+  more: readonly string[],
+  host: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const out = new Map(base.map((e) => [e.slice(0, e.indexOf('=')), e.slice(e.indexOf('=') + 1)]))
+  for (const line of more) {
     const eq = line.indexOf('=')
     const key = eq < 0 ? line : line.slice(0, eq)
     const value = eq < 0 ? host[key] : line.slice(eq + 1)

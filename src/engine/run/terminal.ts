@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import type { Step } from '../../rootless/agent.js'
 
 /** Signals that a user may send to the command and means for the program. @see docker run --sig-proxy */
-const FORWARDED = [
+export const FORWARDED = [
   'SIGINT',
   'SIGTERM',
   'SIGHUP',

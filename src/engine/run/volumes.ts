@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { cleanPath } from '../../base/path.js'
 import type { Layer } from '../../build/seams.js'
-import type { ContainerMount } from '../../rootless/container-spec.js'
+import type { ContainerVolume } from '../../container/record.js'
 import { nodeSha256 } from '../../util/hash.js'
 import { makeDir, makeDirs } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
@@ -100,10 +100,11 @@ export class VolumeMaker {
     this.#containerDir = containerDir
   }
 
-  async mount(spec: VolumeSpec): Promise<ContainerMount> {
-    const { target, sub, readonly, recursive, follows, nosuid, nodev, noexec } = spec
-    const path = spec.kind === 'path' ? hostPath(spec) : await this.#volume(spec)
-    return { op: 'bind', source: { path }, target, sub, readonly, recursive, follows, nosuid, nodev, noexec }
+  async place(spec: VolumeSpec): Promise<ContainerVolume> {
+    const { kind, target, sub, readonly, recursive, follows, nosuid, nodev, noexec } = spec
+    const source = kind === 'path' ? hostPath(spec) : await this.#volume(spec)
+    const name = kind === 'named' ? spec.source : ''
+    return { kind, name, source, target, sub, readonly, recursive, follows, nosuid, nodev, noexec }
   }
 
   async #volume(spec: VolumeSpec): Promise<string> {

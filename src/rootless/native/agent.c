@@ -152,11 +152,12 @@ static void start_worker(struct lane *lanes, int count, int which, const struct 
 	lanes[which] = (struct lane){-1, pid > 0 ? pid : 0};
 }
 
-static void reap(struct lane *lanes, int count, int options)
+/* `group` as waitpid(2) has it: -1 is every child, 0 those that did not leave our process group. */
+static void reap(struct lane *lanes, int count, pid_t group, int options)
 {
 	pid_t pid;
 
-	while ((pid = waitpid(-1, NULL, options)) > 0 || (pid < 0 && errno == EINTR))
+	while ((pid = waitpid(group, NULL, options)) > 0 || (pid < 0 && errno == EINTR))
 		for (int i = 0; i < count; i++)
 			if (lanes[i].worker == pid)
 				lanes[i].worker = 0;
@@ -188,7 +189,7 @@ static void serve(struct lane *lanes, int count, const struct world *world)
 		for (int i = 1; i < count; i++)
 			if (poll_set[i].revents)
 				start_worker(lanes, count, i, world);
-		reap(lanes, count, WNOHANG);
+		reap(lanes, count, -1, WNOHANG);
 	}
 }
 
@@ -215,8 +216,9 @@ int inside_main(char **argv)
 	serve(lanes, count, &world);
 	/* The workers would die with us, but somebody waits for our end to remove what their steps had open. */
 	for (int i = 0; i < count; i++)
-		if (lanes[i].worker)
+		/* One that became a container's monitor has a session of its own, and stays. */
+		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
 			kill(lanes[i].worker, SIGKILL);
-	reap(lanes, count, 0);
+	reap(lanes, count, 0, 0);
 	return 0;
 }

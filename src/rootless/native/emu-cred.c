@@ -83,19 +83,24 @@ void emu_cred_sort_groups(struct emu_cred *cred)
 		qsort(cred->groups, cred->ngroups, sizeof(gid_t), compare_gids);
 }
 
-int emu_cred_init(struct emu *emu, const struct emu_config *config)
+long emu_admit(struct emu *emu, uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups)
 {
-	struct emu_cred *cred = calloc(1, cred_size(config->ngroups));
+	struct emu_cred *cred = calloc(1, cred_size(ngroups));
 	if (!cred)
 		return -ENOMEM;
-	cred->ruid = cred->euid = cred->suid = cred->fsuid = config->uid;
-	cred->rgid = cred->egid = cred->sgid = cred->fsgid = config->gid;
-	cred->permitted = cred->effective = config->uid == 0 ? ~0ull : 0;
-	cred->ngroups = config->ngroups;
-	if (config->ngroups)
-		memcpy(cred->groups, config->groups, config->ngroups * sizeof(gid_t));
+	cred->ruid = cred->euid = cred->suid = cred->fsuid = uid;
+	cred->rgid = cred->egid = cred->sgid = cred->fsgid = gid;
+	cred->permitted = cred->effective = uid == 0 ? ~0ull : 0;
+	cred->ngroups = ngroups;
+	if (ngroups)
+		memcpy(cred->groups, groups, ngroups * sizeof(gid_t));
 	emu_cred_sort_groups(cred);
-	long id = intern(emu, cred);
+	return intern(emu, cred);
+}
+
+int emu_cred_init(struct emu *emu, const struct emu_config *config)
+{
+	long id = emu_admit(emu, config->uid, config->gid, config->groups, config->ngroups);
 	return id < 0 ? (int)id : 0;
 }
 

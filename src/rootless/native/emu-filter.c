@@ -218,14 +218,14 @@ static int load_program(struct program *p, unsigned long flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int emu_install_filter(unsigned flags, bool *faked)
+int emu_install_filter(unsigned flags, unsigned credential, bool *faked)
 {
 	struct program p;
 	*faked = false;
-	/* The number of the first credential, whatever the host had this limit at. */
+	/* Whatever the host had this limit at. */
 	struct rlimit locks;
 	if (getrlimit(EMU_RLIMIT_LOCKS, &locks) == 0) {
-		locks.rlim_cur = 0;
+		locks.rlim_cur = credential;
 		setrlimit(EMU_RLIMIT_LOCKS, &locks);
 	}
 	build(&p, flags);

@@ -133,6 +133,11 @@ int emu_attach(struct emu *emu, int listener)
 	return 0;
 }
 
+void emu_use(struct emu *emu, int listener)
+{
+	emu->listener = listener;
+}
+
 static void reply(struct emu *emu, uint64_t id, int64_t result)
 {
 	struct seccomp_notif_resp response = {.id = id};

@@ -68,6 +68,7 @@ int emu_init(struct emu **out, const struct emu_config *config);
 /*
  * Put the filter on the calling thread, which needs no_new_privs or
  * CAP_SYS_ADMIN. Async-signal-safe.
+ * `credential` is 0 for the first process, else what emu_admit() gave.
  * Returns the listener's descriptor (close-on-exec), or -errno: EBUSY when this
  * thread already has a listener (single mode inside single mode), EINVAL or
  * ENOSYS where the kernel knows none. *faked then says that a filter without
@@ -75,10 +76,19 @@ int emu_init(struct emu **out, const struct emu_config *config);
  * success and does nothing; the caller should warn, goes on without listener
  * and never calls emu_attach. Else nothing is installed.
  */
-int emu_install_filter(unsigned flags, bool *faked);
+int emu_install_filter(unsigned flags, unsigned credential, bool *faked);
 
 /* Serve this listener from now on; emu owns it. Returns 0 or -errno. */
 int emu_attach(struct emu *emu, int listener);
+
+/*
+ * Let another process in, which is no child of the payload's. Returns the number of its credential, for
+ * emu_install_filter(), or -errno. Its listener is attached like the first one.
+ */
+long emu_admit(struct emu *emu, uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups);
+
+/* Of several listeners, the one that emu_handle() answers next; -1 for none. Those not in use are the caller's. */
+void emu_use(struct emu *emu, int listener);
 
 /*
  * Answer one pending call; due after each POLLIN, and only then. Returns 0, or

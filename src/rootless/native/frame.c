@@ -148,6 +148,14 @@ void w_flush(struct writer *w)
 	w->mark = 0;
 }
 
+int w_try_flush(struct writer *w)
+{
+	int result = write_all(w->fd, w->buf, w->len);
+
+	w->len = w->mark = 0;
+	return result;
+}
+
 void w_empty(struct writer *w, uint8_t type)
 {
 	w_begin(w, type);

@@ -28,6 +28,13 @@ enum frame_type {
 	FR_SIGNAL = 0x33,
 	FR_RESIZE = 0x34,
 	FR_KILL = 0x35,
+	FR_MONITOR = 0x36,
+	FR_DETACH = 0x37,
+	/* to a monitor, by its control socket: see monitor.h */
+	FR_ATTACH = 0x40,
+	FR_SPAWN = 0x41,
+	FR_WAIT = 0x42,
+	FR_FILES = 0x43,
 	/* from the helper */
 	FR_OK = 0x80,
 	FR_ERROR = 0x81,
@@ -42,6 +49,11 @@ enum frame_type {
 	/* only between a worker and its init */
 	FR_MASTER = 0xa0,
 	FR_CREATED = 0xa1,
+	FR_SPAWNED = 0xa2,
+	FR_SPAWN_ERROR = 0xa3,
+	FR_SPAWN_EXIT = 0xa4,
+	FR_FILE_OF = 0xa5,
+	FR_FILES_END = 0xa6,
 };
 
 struct frame {
@@ -79,6 +91,8 @@ void w_bytes(struct writer *w, const void *data, size_t len);
 void w_str(struct writer *w, const char *s, size_t len);
 void w_end(struct writer *w);
 void w_flush(struct writer *w);
+/* As w_flush, but where the other end is gone what was written is dropped: -1. */
+int w_try_flush(struct writer *w);
 void w_empty(struct writer *w, uint8_t type);
 void w_failure(struct writer *w, const struct failure *f);
 /* Moves up to `want` bytes from a file into one frame: bytes moved, 0 at the end, -1 on error. */

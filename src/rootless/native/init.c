@@ -13,34 +13,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "emulate.h"
+#include "init.h"
 #include "kernel.h"
-#include "site.h"
-#include "step.h"
 
-struct init {
-	const struct init_args *args;
-	struct site site;
-	struct failure failure;
-	struct reader in;
-	struct writer out;
-	struct terminal terminal;
-	pid_t payload;
-	/* Children's ends; the payload's status pipe until its exec; the emulation's listener. */
-	int children, status, listener;
-	struct emu *emu;
-	/* What the payload wrote before it died, if it failed: seen when its status pipe is closed. */
-	struct failure *last_word;
-	bool started, ended, faked;
-	int exit_status;
-};
-
-static _Noreturn void abandon(struct init *in)
+_Noreturn void init_abandon(struct init *in)
 {
 	w_failure(&in->out, &in->failure);
 	_exit(0);
@@ -79,25 +60,25 @@ static void make_container(struct init *in)
 		.world = a->world,
 		.ctl = &in->out,
 		.own_net = a->own_net,
-		.tty = a->stdio == STDIO_TTY,
+		.tty = has_terminal(a->stdio),
 		.root_path = a->root_path,
 		.root = -1,
 		.scratch = -1,
 		.upper = -1,
 		.owners = -1};
 	if (plan_execute(&in->site, &plan) < 0)
-		abandon(in);
+		init_abandon(in);
 	close_leftovers(a, &in->site);
 	in->terminal = (struct terminal){-1, -1};
-	if (a->stdio != STDIO_TTY)
+	if (!has_terminal(a->stdio))
 		return;
 	if (terminal_open(&in->terminal, &in->failure) < 0)
-		abandon(in);
-	if (fd_send(a->pass, in->terminal.master) < 0) {
+		init_abandon(in);
+	terminal_console(&in->terminal);
+	if (task_hand_out(in, in->terminal.master, 0) < 0) {
 		fail(&in->failure, "pass terminal", "%s", "");
-		abandon(in);
+		init_abandon(in);
 	}
-	close(a->pass);
 }
 
 static void start_emulation(struct init *in, struct payload *p)
@@ -115,19 +96,18 @@ static void start_emulation(struct init *in, struct payload *p)
 	int result = emu_init(&in->emu, &config);
 	if (result < 0) {
 		fail_with(&in->failure, -result, "emulate ids", "");
-		abandon(in);
+		init_abandon(in);
 	}
 }
 
 static void start_payload(struct init *in, const struct frame *frame)
 {
 	const struct init_args *a = in->args;
-	struct payload p = {.tty = a->stdio == STDIO_TTY, .world = a->world};
-	int status[2];
+	struct payload p = {.tty = has_terminal(a->stdio), .world = a->world};
 
 	if (!payload_parse(frame, &p)) {
 		fail_with(&in->failure, EBADMSG, "exec", "malformed");
-		abandon(in);
+		init_abandon(in);
 	}
 	p.emulate = p.emulate && a->world->single;
 	for (int i = 0; i < 3; i++)
@@ -136,17 +116,11 @@ static void start_payload(struct init *in, const struct frame *frame)
 		terminal_resize(in->terminal.master, p.columns, p.rows);
 	if (p.emulate)
 		start_emulation(in, &p);
-	in->last_word = p.last_word =
-		mmap(NULL, sizeof *p.last_word, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (in->last_word == MAP_FAILED || pipe2(status, O_CLOEXEC) < 0 || (in->payload = fork()) < 0) {
+	if (task_fork(&in->payload, &p) < 0) {
 		fail(&in->failure, "fork", "%s", "");
-		abandon(in);
+		init_abandon(in);
 	}
-	p.status = status[1];
-	if (in->payload == 0)
-		payload_main(&p);
-	close(status[1]);
-	in->status = status[0];
+	payload_free(&p);
 	/* From here on only the payload holds them: their ends are seen outside. */
 	for (int i = 0; i < 3; i++)
 		if (a->std[i] > 2)
@@ -154,52 +128,6 @@ static void start_payload(struct init *in, const struct frame *frame)
 	/* The slave stays open: a program that closes its streams before it ends would end by SIGHUP, its terminal gone. */
 	if (p.tty)
 		close(in->terminal.master);
-}
-
-static void attach_listener(struct init *in, int number)
-{
-	AUTO_FD pidfd = k_pidfd_open(in->payload);
-	int listener = pidfd < 0 ? -1 : k_pidfd_getfd(pidfd, number);
-
-	/* It may have met a failure already and be gone: its word on that is in the pipe. */
-	if (listener < 0 && (errno == ESRCH || errno == EBADF))
-		return;
-	int result = listener < 0 ? -errno : emu_attach(in->emu, listener);
-	if (result < 0) {
-		fail_with(&in->failure, -result, "emulate ids", "listener");
-		abandon(in);
-	}
-	in->listener = listener;
-}
-
-/* The payload's word before its exec: a listener, a failure, or (end of file) that it executes. */
-static void hear_status(struct init *in)
-{
-	struct payload_status status;
-
-	if (read_exact(in->status, &status, sizeof status) == 1) {
-		if (status.listener >= 0) {
-			attach_listener(in, status.listener);
-			return;
-		}
-		if (status.listener == -2) {
-			in->faked = true;
-			return;
-		}
-		in->failure = status.failure;
-		abandon(in);
-	}
-	if (in->last_word->err) {
-		in->failure = *in->last_word;
-		abandon(in);
-	}
-	close(in->status);
-	in->status = -1;
-	in->started = true;
-	w_begin(&in->out, FR_STARTED);
-	w_u8(&in->out, in->faked);
-	w_end(&in->out);
-	w_flush(&in->out);
 }
 
 static void reap(struct init *in)
@@ -210,10 +138,7 @@ static void reap(struct init *in)
 
 	(void)!read(in->children, &info, sizeof info);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == in->payload) {
-			in->ended = true;
-			in->exit_status = status;
-		}
+		task_note_end(in, pid, status);
 }
 
 static void hear_worker(struct init *in)
@@ -224,62 +149,105 @@ static void hear_worker(struct init *in)
 		_exit(0);
 	while (reader_ready(&in->in) && reader_next(&in->in, &frame)) {
 		struct cursor c = cursor_of(&frame);
-		if (frame.type == FR_SIGNAL && in->started && !in->ended)
-			kill(in->payload, (int)c_u32(&c));
+		if (frame.type == FR_SIGNAL && in->payload.status < 0 && !in->payload.ended)
+			kill(in->payload.pid, (int)c_u32(&c));
+		else if (frame.type == FR_SPAWN)
+			task_spawn(in, &frame);
+		else if (frame.type == FR_FILES)
+			task_send_files(in, &frame);
 	}
 }
 
-static void serve(struct init *in)
+static void hear_listener(struct init *in, size_t which, short events)
 {
-	/* An end is only looked at once the exec is known to have worked or not. */
-	while (!in->ended || in->status >= 0) {
-		struct pollfd set[] = {{.fd = in->args->ctl, .events = POLLIN},
-			{.fd = in->status, .events = POLLIN},
-			{.fd = in->listener, .events = POLLIN},
-			{.fd = in->children, .events = POLLIN}};
-		if (poll(set, ARRAY_LEN(set), -1) < 0)
-			continue;
-		if (set[1].revents)
-			hear_status(in);
-		if (set[2].revents & POLLIN) {
-			if (emu_handle(in->emu) < 0)
-				in->listener = -1;
-		} else if (set[2].revents)
-			in->listener = -1;
-		if (set[3].revents)
-			reap(in);
-		if (set[0].revents)
-			hear_worker(in);
-	}
+	emu_use(in->emu, in->listeners[which]);
+	bool usable = events & POLLIN && emu_handle(in->emu) == 0;
+	/* One that answered badly was closed there. */
+	if (!usable && !(events & POLLIN))
+		close(in->listeners[which]);
+	emu_use(in->emu, -1);
+	if (!usable)
+		in->listeners[which] = in->listeners[--in->listener_count];
+}
+
+enum { P_CTL, P_CHILDREN, P_TASKS };
+
+static void serve_once(struct init *in)
+{
+	struct pollfd set[P_TASKS + 2 * TASKS_MAX] = {
+		{.fd = in->args->ctl, .events = POLLIN}, {.fd = in->children, .events = POLLIN}};
+	struct task *tasks[TASKS_MAX] = {&in->payload};
+	size_t count = 1;
+
+	for (struct task *t = in->others; t; t = t->next)
+		tasks[count++] = t;
+	struct pollfd *status = set + P_TASKS, *listener = status + count;
+	for (size_t i = 0; i < count; i++)
+		status[i] = (struct pollfd){.fd = tasks[i]->status, .events = POLLIN};
+	for (size_t i = 0; i < in->listener_count; i++)
+		listener[i] = (struct pollfd){.fd = in->listeners[i], .events = POLLIN};
+	size_t listeners = in->listener_count;
+	if (poll(set, P_TASKS + count + listeners, -1) < 0)
+		return;
+	/* From the last one on: who is taken out gives its place to one that was looked at already. */
+	for (size_t i = listeners; i-- > 0;)
+		if (listener[i].revents)
+			hear_listener(in, i, listener[i].revents);
+	for (size_t i = 0; i < count; i++)
+		if (status[i].fd >= 0 && status[i].revents) {
+			task_hear(in, tasks[i]);
+		}
+	if (set[P_CHILDREN].revents)
+		reap(in);
+	if (set[P_CTL].revents)
+		hear_worker(in);
 }
 
 /* Processes that wait for the emulation's answer die all the same: SIGKILL ends the waiting. */
 static void end_rest(struct init *in)
 {
+	int status;
+	pid_t pid;
+
 	kill(-1, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno != ECHILD)
-		;
+	while ((pid = waitpid(-1, &status, 0)) > 0 || errno != ECHILD)
+		if (pid > 0)
+			task_note_end(in, pid, status);
+	for (size_t i = 0; i < in->listener_count; i++)
+		close(in->listeners[i]);
 	int result = in->emu ? emu_finish(in->emu) : 0;
 	if (result < 0) {
 		fail_with(&in->failure, -result, "record owners", "");
-		abandon(in);
+		init_abandon(in);
 	}
-	w_begin(&in->out, FR_EXIT);
-	w_u8(&in->out, WIFSIGNALED(in->exit_status) ? EXIT_SIGNAL : EXIT_CODE);
-	w_u32(&in->out, (uint32_t)(WIFSIGNALED(in->exit_status) ? WTERMSIG(in->exit_status) : WEXITSTATUS(in->exit_status)));
-	w_end(&in->out);
-	w_flush(&in->out);
+	task_tell_exit(in, FR_EXIT, &in->payload);
+}
+
+/* A container that stays shall hold nothing of the terminal, or the pipe, that it was started from. */
+static void leave_streams(struct init *in)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		if (null < 0 || dup2(null, i) < 0) {
+			fail(&in->failure, "standard streams", "%s", "/dev/null");
+			init_abandon(in);
+		}
+	if (null > 2)
+		close(null);
 }
 
 _Noreturn void init_main(const struct init_args *args)
 {
-	struct init in = {.args = args, .status = -1, .listener = -1};
+	struct init in = {.args = args, .payload.status = -1};
 	struct frame frame;
 	sigset_t child;
 
 	die_with_parent(0);
 	writer_init(&in.out, args->ctl);
 	reader_init(&in.in, args->ctl);
+	if (is_logged(args->stdio))
+		leave_streams(&in);
 	make_container(&in);
 	w_empty(&in.out, FR_READY);
 	if (!reader_next(&in.in, &frame) || frame.type != FR_EXEC)
@@ -290,10 +258,12 @@ _Noreturn void init_main(const struct init_args *args)
 	in.children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (in.children < 0) {
 		fail(&in.failure, "signalfd", "%s", "");
-		abandon(&in);
+		init_abandon(&in);
 	}
 	start_payload(&in, &frame);
-	serve(&in);
+	/* An end is only looked at once the exec is known to have worked or not. */
+	while (!in.payload.ended || in.payload.status >= 0)
+		serve_once(&in);
 	end_rest(&in);
 	_exit(0);
 }

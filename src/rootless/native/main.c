@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "step.h"
 
 int main(int argc, char **argv)
 {
@@ -10,6 +11,8 @@ int main(int argc, char **argv)
 		return agent_main(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "inside"))
 		return inside_main(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "output"))
+		return output_main(argv[2]);
 	fprintf(stderr, "tsbox-helper: started by tsbox, not by hand\n");
 	return 2;
 }

@@ -74,6 +74,13 @@ bool payload_parse(const struct frame *f, struct payload *p)
 	return !c.bad && p->argv && p->argv[0] && p->envp;
 }
 
+void payload_free(struct payload *p)
+{
+	free(p->argv);
+	free(p->envp);
+	free(p->groups);
+}
+
 static _Noreturn void give_up(const struct payload *p, int err, const char *stage, const char *detail)
 {
 	struct payload_status status = {.listener = -1};
@@ -187,7 +194,7 @@ static void emulate(const struct payload *p)
 	struct payload_status status = {0};
 	bool faked = false;
 
-	status.listener = emu_install_filter(p->emulate_flags, &faked);
+	status.listener = emu_install_filter(p->emulate_flags, p->credential, &faked);
 	if (status.listener < 0 && !faked)
 		give_up(p, -status.listener, "emulate ids", "");
 	if (faked)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "monitor.h"
 #include "step.h"
 
 enum { CREATED_MAX = 256, PIECE = 65536 };
@@ -23,7 +24,7 @@ struct step {
 	struct reader *lane;
 	struct writer *out;
 	enum stdio_mode stdio;
-	bool wants_stdin, own_net;
+	bool wants_stdin, own_net, monitored;
 	uint8_t shared;
 	/* Host directory of the root's changes, "" without one. */
 	const char *upper;
@@ -33,6 +34,11 @@ struct step {
 	struct writer to_init;
 	/* Our ends of the payload's streams, -1 when closed: [0] is written. */
 	int stream[3];
+	/* A terminal's master that no monitor has taken yet; the way by which descriptors come and go. */
+	int master, pass;
+	struct monitor *monitor;
+	/* After FR_DETACH: the container's folder, and where it goes for removal at the end ("" where it stays). */
+	char *folder, *trash;
 	uint8_t *input;
 	size_t input_len, input_at;
 	bool input_ends;
@@ -60,7 +66,7 @@ static int make_streams(struct step *s, struct init_args *a)
 		int ends[2];
 		s->stream[i] = -1;
 		a->std[i] = -1;
-		if (s->stdio == STDIO_TTY)
+		if (has_terminal(s->stdio))
 			continue;
 		if (i == 0 && !s->wants_stdin)
 			a->std[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -100,12 +106,13 @@ static int start_init(struct step *s, struct init_args *a)
 	int ctl[2], pass[2] = {-1, -1};
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ctl) < 0 ||
-		(s->stdio == STDIO_TTY && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pass) < 0))
+		((has_terminal(s->stdio) || s->monitored) && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pass) < 0))
 		return fail(&s->failure, "socket", "%s", "");
 	if (make_streams(s, a) < 0)
 		return -1;
 	a->ctl = ctl[1];
 	a->pass = pass[1];
+	s->pass = pass[0];
 	s->init = clone_init(s);
 	if (s->init < 0)
 		return fail(&s->failure, "namespaces", "%s", "");
@@ -127,24 +134,73 @@ static int start_init(struct step *s, struct init_args *a)
 	if (s->stdio == STDIO_TTY) {
 		s->relay = xalloc(sizeof *s->relay);
 		s->relay->master = -1;
-		/* Comes when the mounts stand; a failure closes it. */
-		s->stream[0] = pass[0];
 	}
 	return 0;
 }
 
+/* Comes when the mounts stand. */
 static void receive_master(struct step *s)
 {
-	int master = fd_receive(s->stream[0]);
+	int master = fd_receive(s->pass);
 
-	close_stream(s, 0);
 	if (master < 0)
 		return;
 	fcntl(master, F_SETFL, O_NONBLOCK);
+	if (s->stdio == STDIO_LOG_TTY) {
+		s->master = master;
+		return;
+	}
 	s->relay->master = master;
 	s->relay->reads_input = s->wants_stdin;
 	/* Before anything moves: the terminal echoes what was typed ahead. */
 	relay_transparent(s->relay, true);
+}
+
+/* The worker becomes the container's monitor, as yet one that ends with tsbox. */
+static void become_monitor(struct step *s, struct cursor *c)
+{
+	const char *folder = c_str(c);
+	bool input_once = c_u8(c);
+
+	if (s->monitor || !s->monitored || c->bad) {
+		fail_with(&s->failure, EBADMSG, "monitor", "malformed");
+		kill(s->init, SIGKILL);
+		return;
+	}
+	s->monitor = monitor_open(folder, is_logged(s->stdio), &s->to_init, s->pass, &s->failure);
+	if (!s->monitor) {
+		kill(s->init, SIGKILL);
+		return;
+	}
+	struct session *payload = monitor_payload(s->monitor);
+	if (payload) {
+		payload->in = take_fd(&s->stream[0]);
+		payload->out[0] = take_fd(&s->stream[1]);
+		payload->out[1] = take_fd(&s->stream[2]);
+		payload->master = take_fd(&s->master);
+		payload->input_once = input_once;
+	}
+	w_begin(s->out, FR_OK);
+	w_u32(s->out, (uint32_t)getpid());
+	w_end(s->out);
+	w_flush(s->out);
+}
+
+static void detach(struct step *s, struct cursor *c)
+{
+	const char *folder = c_str(c), *trash = c_str(c);
+	int kept[] = {s->lane->fd};
+
+	if (!s->monitor || c->bad)
+		fail_with(&s->failure, EBADMSG, "detach", "malformed");
+	else if (monitor_detach(s->monitor, kept, ARRAY_LEN(kept), &s->failure) == 0) {
+		s->folder = xstrndup(folder, strlen(folder));
+		s->trash = xstrndup(trash, strlen(trash));
+		w_empty(s->out, FR_OK);
+		close_fd(&s->lane->fd);
+		return;
+	}
+	kill(s->init, SIGKILL);
 }
 
 static void forward(struct writer *to, const struct frame *f)
@@ -216,6 +272,12 @@ static void hear_lane(struct step *s, const struct frame *f)
 			terminal_resize(s->relay->master, columns, c_u32(&c));
 		}
 		break;
+	case FR_MONITOR:
+		become_monitor(s, &c);
+		break;
+	case FR_DETACH:
+		detach(s, &c);
+		break;
 	case FR_KILL:
 		s->killed = true;
 		kill(s->init, SIGKILL);
@@ -229,14 +291,19 @@ static void hear_init(struct step *s, const struct frame *f)
 {
 	struct cursor c = cursor_of(f);
 
+	if (f->type == FR_MASTER && c_u32(&c) == 0) {
+		receive_master(s);
+		return;
+	}
+	if (s->monitor && monitor_hear_init(s->monitor, f))
+		return;
+	c = cursor_of(f);
 	switch (f->type) {
 	case FR_READY:
 		s->ready = true;
 		forward(s->out, f);
 		break;
 	case FR_STARTED:
-		forward(s->out, f);
-		break;
 	case FR_FILE:
 		forward(s->out, f);
 		break;
@@ -271,11 +338,13 @@ static void pump(struct step *s, int i)
 	w_flush(s->out);
 }
 
-enum { P_LANE, P_INIT, P_STREAM, P_RELAY = P_STREAM + 3, P_COUNT = P_RELAY + 3 };
+enum { P_LANE, P_INIT, P_STREAM, P_RELAY = P_STREAM + 3, P_MONITOR = P_RELAY + 3, P_COUNT = P_MONITOR + MONITOR_POLLS };
 
 static void wait_for_news(struct step *s, struct pollfd set[P_COUNT])
 {
-	for (int i = 0; i < P_COUNT; i++)
+	size_t count = P_MONITOR;
+
+	for (int i = 0; i < P_MONITOR; i++)
 		set[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	set[P_LANE].fd = s->lane->fd;
 	set[P_INIT].fd = s->from_init.fd;
@@ -287,23 +356,23 @@ static void wait_for_news(struct step *s, struct pollfd set[P_COUNT])
 	}
 	if (s->relay)
 		relay_poll(s->relay, set + P_RELAY);
-	while (poll(set, P_COUNT, -1) < 0 && errno == EINTR)
+	if (s->monitor)
+		count += monitor_poll(s->monitor, set + P_MONITOR);
+	while (poll(set, count, -1) < 0 && errno == EINTR)
 		;
 }
 
 static void move_bytes(struct step *s, const struct pollfd set[P_COUNT])
 {
-	if (set[P_STREAM].fd >= 0 && set[P_STREAM].revents) {
-		if (s->stdio == STDIO_TTY)
-			receive_master(s);
-		else if (s->input)
-			feed(s);
-	}
+	if (set[P_STREAM].fd >= 0 && set[P_STREAM].revents && s->input)
+		feed(s);
 	for (int i = 1; i < 3; i++)
 		if (set[P_STREAM + i].fd >= 0 && set[P_STREAM + i].revents)
 			pump(s, i);
 	if (s->relay)
 		relay_move(s->relay, set + P_RELAY);
+	if (s->monitor)
+		monitor_move(s->monitor, set + P_MONITOR);
 }
 
 /* Until the init is gone. */
@@ -313,7 +382,7 @@ static void supervise(struct step *s)
 	struct frame f;
 
 	for (;;) {
-		while (reader_ready(s->lane) && reader_next(s->lane, &f))
+		while (s->lane->fd >= 0 && reader_ready(s->lane) && reader_next(s->lane, &f))
 			hear_lane(s, &f);
 		while (reader_ready(&s->from_init) && reader_next(&s->from_init, &f))
 			hear_init(s, &f);
@@ -375,19 +444,35 @@ static void clean_up(struct step *s)
 	}
 }
 
-static void report(struct step *s, int wait_status)
+static void conclude(struct step *s, int wait_status)
 {
 	if (s->killed && !s->has_exit)
 		fail_with(&s->failure, ECANCELED, "step", "killed");
 	else if (!s->failure.err && !s->ready)
 		fail_with(&s->failure, ECHILD, "step", "init ended");
+	if (s->failure.err || s->has_exit)
+		return;
+	s->exit_kind = EXIT_SIGNAL;
+	s->exit_value = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : SIGKILL;
+}
+
+/* The end of the container: for whoever asks later, and for whoever waits now. */
+static void end_monitor(struct step *s)
+{
+	if (is_logged(s->stdio))
+		monitor_record(s->monitor, s->exit_kind, s->exit_value, &s->failure);
+	if (s->folder && s->trash[0])
+		monitor_discard(s->folder, s->trash);
+	monitor_close(s->monitor, s->exit_kind, s->exit_value);
+	if (s->folder)
+		_exit(0);
+}
+
+static void report(struct step *s)
+{
 	if (s->failure.err) {
 		w_failure(s->out, &s->failure);
 		return;
-	}
-	if (!s->has_exit) {
-		s->exit_kind = EXIT_SIGNAL;
-		s->exit_value = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : SIGKILL;
 	}
 	w_begin(s->out, FR_EXIT);
 	w_u8(s->out, s->exit_kind);
@@ -403,7 +488,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	memcpy(copy, frame->data, frame->len);
 	struct frame own = {.type = frame->type, .data = copy, .len = frame->len};
 	struct cursor c = cursor_of(&own);
-	struct step s = {.world = world, .lane = lane, .out = out};
+	struct step s = {.world = world, .lane = lane, .out = out, .stream = {-1, -1, -1}, .master = -1, .pass = -1};
 	struct init_args args = {.world = world, .root_path = c_str(&c)};
 	int status = 0;
 
@@ -412,21 +497,29 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	s.shared = c_u8(&c);
 	s.stdio = args.stdio = c_u8(&c);
 	s.wants_stdin = c_u8(&c);
+	s.monitored = c_u8(&c);
 	args.plan = c;
-	if (c.bad || s.stdio > STDIO_TTY)
+	if (c.bad || s.stdio > STDIO_LOG_TTY)
 		fail_with(&s.failure, EBADMSG, "plan", "malformed");
 	else if (start_init(&s, &args) == 0) {
 		supervise(&s);
 		/* The last process of the namespace has ended when this returns. */
 		while (waitpid(s.init, &status, 0) < 0 && errno == EINTR)
 			;
+		if (s.monitor)
+			monitor_drain(s.monitor);
 		drain(&s);
 		clean_up(&s);
+		conclude(&s, status);
+		if (s.monitor)
+			end_monitor(&s);
 		close(s.from_init.fd);
+		close_fd(&s.pass);
+		close_fd(&s.master);
 		free(s.from_init.buf);
 		free(s.to_init.buf);
 	}
-	report(&s, status);
+	report(&s);
 	free(s.relay);
 	free(s.input);
 	free(copy);

@@ -15,7 +15,19 @@
 #include "frame.h"
 #include "worker.h"
 
-enum stdio_mode { STDIO_FRAMES = 0, STDIO_INHERIT = 1, STDIO_TTY = 2 };
+/* The last two are for containers that stay when tsbox ends: the monitor logs what comes. */
+enum stdio_mode { STDIO_FRAMES = 0, STDIO_INHERIT = 1, STDIO_TTY = 2, STDIO_LOG = 3, STDIO_LOG_TTY = 4 };
+
+static inline bool has_terminal(enum stdio_mode mode)
+{
+	return mode == STDIO_TTY || mode == STDIO_LOG_TTY;
+}
+
+static inline bool is_logged(enum stdio_mode mode)
+{
+	return mode == STDIO_LOG || mode == STDIO_LOG_TTY;
+}
+
 enum exit_kind { EXIT_CODE = 0, EXIT_SIGNAL = 1 };
 
 /* What the clone hands to the new init. Descriptors are -1 where there is none. */
@@ -29,7 +41,7 @@ struct init_args {
 	int ctl;
 	/* The payload's 0, 1, 2. */
 	int std[3];
-	/* Takes the terminal's master out. */
+	/* Takes masters of terminals out, and streams of further processes in; -1 where there will be neither. */
 	int pass;
 };
 
@@ -54,6 +66,8 @@ struct payload {
 	const uint8_t *seccomp;
 	uint32_t seccomp_len;
 	uint32_t columns, rows;
+	/* What emu_admit() returned, 0 for the first process. */
+	unsigned credential;
 	/* Set by init: the pipe for what goes wrong, 0/1/2, and the given RLIMIT_NOFILE. */
 	int status, std[3];
 	/* Shared with init: says the same where a filter leaves no call to say it with. */
@@ -63,6 +77,7 @@ struct payload {
 };
 /* False for a malformed one; pointers lead into the frame. */
 bool payload_parse(const struct frame *f, struct payload *p);
+void payload_free(struct payload *p);
 /* What comes through the status pipe before the exec closes it. */
 struct payload_status {
 	/* The number of the emulation's listener; -1: a failure; -2: a note (nested emulation). */
@@ -76,9 +91,14 @@ struct terminal {
 	int master, slave;
 };
 int terminal_open(struct terminal *t, struct failure *f);
+/* Mounts the terminal on /dev/console, where the plan made one. */
+void terminal_console(const struct terminal *t);
 void terminal_resize(int master, uint32_t columns, uint32_t rows);
 int fd_send(int socket, int fd);
 int fd_receive(int socket);
+
+/* `raw`: the terminal on descriptor 1 leaves ends of lines alone; `cooked`: it does not. An exit status. */
+int output_main(const char *what);
 
 /* Moves bytes between this process's 0 and 1 and a master. */
 struct relay {

@@ -33,14 +33,18 @@ int terminal_open(struct terminal *t, struct failure *f)
 	t->slave = ioctl(t->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (t->slave < 0)
 		return fail(f, "open terminal", "%s", "slave");
-	/* /dev/console is the terminal, where the plan made one. */
+	return 0;
+}
+
+void terminal_console(const struct terminal *t)
+{
 	AUTO_FD console = open("/dev/console", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+
 	if (console >= 0) {
 		AUTO_FD mount = k_open_tree(t->slave, "", K_OPEN_TREE_CLONE | 0x1000 /* AT_EMPTY_PATH */);
 		if (mount >= 0)
 			k_move_mount(mount, console);
 	}
-	return 0;
 }
 
 void terminal_resize(int master, uint32_t columns, uint32_t rows)
@@ -96,6 +100,17 @@ void relay_transparent(struct relay *r, bool on)
 	t.c_oflag = on ? t.c_oflag & ~(tcflag_t)OPOST : r->saved_flags;
 	r->transparent = tcsetattr(1, TCSADRAIN, &t) == 0 && on;
 	signal(SIGTTOU, SIG_DFL);
+}
+
+int output_main(const char *what)
+{
+	struct termios t;
+
+	signal(SIGTTOU, SIG_IGN);
+	if (tcgetattr(1, &t) < 0)
+		return 1;
+	t.c_oflag = strcmp(what, "raw") ? t.c_oflag | OPOST : t.c_oflag & ~(tcflag_t)OPOST;
+	return tcsetattr(1, TCSADRAIN, &t) < 0;
 }
 
 void relay_poll(const struct relay *r, struct pollfd set[3])

@@ -183,7 +183,7 @@ static void payload(const struct options *o, int report)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die("no_new_privs");
-	int fd = emu_install_filter(o->config.flags, &faked);
+	int fd = emu_install_filter(o->config.flags, 0, &faked);
 	if (fd < 0 && !faked) {
 		errno = -fd;
 		die("install filter");

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { TsboxError } from '../../base/error.js'
+import type { RunRequest } from '../../engine/api.js'
+import { flag, list, text, type Values } from '../command.js'
+import { readEnvFile } from '../env-file.js'
+import { UsageError } from '../usage-error.js'
+import { limitsOf } from './limits-given.js'
+import { ISOLATION_OPTIONS, isolationOf } from './run-isolation.js'
+
+/** Options that `run` and `create` share. */
+export const CREATE_OPTIONS = {
+  ...ISOLATION_OPTIONS,
+  cidfile: text('Write the id of the container to a file'),
+  entrypoint: text('Replace the ENTRYPOINT of the image'),
+  env: list('Set an environment variable (K=V, or K to pass it on)', 'e'),
+  'env-file': list('Read environment variables from a file'),
+  hostname: text('Host name of the container', 'h'),
+  init: flag('Reap zombies and forward signals (tsbox always does)'),
+  interactive: flag('Keep standard input open', 'i'),
+  label: list('Set a label of the container (K=V)', 'l'),
+  'label-file': list('Read labels from a file'),
+  name: text('Name of the container'),
+  net: text('The same as --network'),
+  network: text('Network of the container: host (default) or none'),
+  pull: text('Pull the image before running: only "never" for now'),
+  quiet: flag('Show nothing but what the program prints (tsbox never does)', 'q'),
+  rm: flag('Remove the container when it exits'),
+  'shm-size': text('Size of /dev/shm (64m by default)'),
+  'stop-signal': text('Signal that stops the container'),
+  'stop-timeout': text('Seconds until a container that is stopped is killed (-1: never)'),
+  tty: flag('Give the container a terminal', 't'),
+  ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
+  user: text('Name or id of the user, and the group after a colon', 'u'),
+  userns: text('How ids are mapped: auto (default), subid or single'),
+  volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
+  workdir: text('Working directory in the container', 'w'),
+}
+
+/** @param resolve path of a file named by the user. @throws {UsageError} for what can't be meant */
+export async function createRequest(
+  values: Values<typeof CREATE_OPTIONS>,
+  [image, ...command]: readonly string[],
+  resolve: (path: string) => string,
+): Promise<Omit<RunRequest, 'signal' | 'onCreated'>> {
+  if (values.pull !== undefined && values.pull !== 'never')
+    throw new UsageError(`cannot honour --pull=${values.pull}: tsbox does not pull images yet`, { usage: false })
+  const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
+  for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
+  const limits = await limitsOf(values)
+  const isolation = await isolationOf(values)
+  return {
+    image: image!,
+    command,
+    entrypoint: values.entrypoint,
+    name: values.name,
+    remove: values.rm,
+    interactive: values.interactive,
+    tty: values.tty,
+    env,
+    volumes: values.volume,
+    workdir: values.workdir,
+    user: values.user,
+    network: networkOf(values.network ?? values.net),
+    hostname: values.hostname,
+    ...limits,
+    ...(isolation ? { isolation } : {}),
+    userns: usernsOf(values.userns ?? 'auto'),
+    labels: labelsOf([...values['label-file'].flatMap((f) => linesOf(resolve(f))), ...values.label]),
+    stopSignal: values['stop-signal'],
+    stopTimeoutSeconds: secondsOf('--stop-timeout', values['stop-timeout']),
+  }
+}
+
+function usernsOf(name: string): 'auto' | 'subid' | 'single' {
+  if (name === 'auto' || name === 'subid' || name === 'single') return name
+  const mapped = ['keep-id', 'nomap', 'host'].includes(name)
+  const why = mapped ? 'layers have owners of one mapping, and only root could show them under another' : 'not known'
+  throw new UsageError(`cannot honour --userns=${name}: ${why}`, { hint: 'use auto, subid or single', usage: false })
+}
+
+function networkOf(name: string | undefined): 'host' | 'none' {
+  if (name === undefined || name === 'host') return 'host'
+  if (name === 'none') return 'none'
+  throw new UsageError(`cannot honour --network=${name}: containers have the network of the host, or none`, {
+    hint: 'use --network=host or --network=none',
+    usage: false,
+  })
+}
+
+/** A whole number of seconds, which may be negative. @throws {UsageError} */
+export function secondsOf(option: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (/^-?\d{1,9}$/.test(value)) return Number(value)
+  throw new UsageError(`invalid argument "${value}" for "${option}" flag: not a whole number`)
+}
+
+function labelsOf(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const eq = line.indexOf('=')
+      const key = eq < 0 ? line : line.slice(0, eq)
+      if (key === '') throw new UsageError(`invalid label format: "${line}"`)
+      return [key, eq < 0 ? '' : line.slice(eq + 1)]
+    }),
+  )
+}
+
+function linesOf(path: string): string[] {
+  try {
+    const lines = readFileSync(path, 'utf8').split(/\r?\n/)
+    return lines.map((l) => l.trimStart()).filter((l) => l !== '' && !l.startsWith('#'))
+  } catch (err) {
+    throw new TsboxError('E_LABEL_FILE', `cannot read labels from "${path}": ${(err as Error).message}`, {
+      exitCode: 125,
+      cause: err,
+    })
+  }
+}

@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process'
+import { TsboxError } from '../../base/error.js'
+import type { ContainerRecord } from '../../container/record.js'
+import type { Attached } from '../../rootless/control.js'
+import { Control } from '../../rootless/control.js'
+import { HelperError } from '../../rootless/error.js'
+import type {
+  ContainerEngine,
+  ContainerFilters,
+  ContainerSummary,
+  ExecRequest,
+  LogsRequest,
+  RunRequest,
+  StopOptions,
+  StreamRequest,
+} from '../api.js'
+import { settingsOf } from '../run/start-container.js'
+import { terminalSize } from '../run/terminal.js'
+import { execIn } from './exec.js'
+import { notRunning } from './find.js'
+import { initOf, inspectContainer } from './inspect.js'
+import { foreground, Lifecycle, type LifecycleDeps } from './lifecycle.js'
+import { showLogs } from './logs.js'
+import { type ContainerDeps, NodeContainers } from './node-containers.js'
+import { joinStreams, outputOf } from './streams.js'
+import { topOf } from './top.js'
+
+/** What containers stand on as a whole. */
+export interface ContainerEngineDeps extends ContainerDeps, LifecycleDeps {
+  env: Readonly<Record<string, string | undefined>>
+  create(request: RunRequest): Promise<string>
+  /** The C helper's executable. */
+  helper(): string
+}
+
+/** Containers, running or not. */
+export class NodeContainerEngine implements ContainerEngine {
+  readonly #deps: ContainerEngineDeps
+  readonly #records: NodeContainers
+  readonly #life: Lifecycle
+
+  constructor(deps: ContainerEngineDeps) {
+    this.#deps = deps
+    this.#records = new NodeContainers(deps)
+    this.#life = new Lifecycle(deps)
+  }
+
+  list(options: { all: boolean; filters?: ContainerFilters | undefined }): Promise<ContainerSummary[]> {
+    return this.#records.list(options)
+  }
+
+  remove(names: readonly string[], options: { force: boolean }): Promise<string[]> {
+    return this.#records.remove(names, options)
+  }
+
+  prune(filters: ContainerFilters): Promise<{ ids: string[]; reclaimedBytes: number }> {
+    return this.#records.prune(filters)
+  }
+
+  rename(name: string, to: string): Promise<void> {
+    return this.#records.rename(name, to)
+  }
+
+  create(request: RunRequest): Promise<string> {
+    return this.#deps.create(request)
+  }
+
+  async start(name: string): Promise<void> {
+    await this.#life.start(name)
+  }
+
+  async startAttached(name: string, streams: StreamRequest): Promise<number> {
+    const record = this.#life.find(name)
+    const { tty, openStdin } = settingsOf(record)
+    const stdin = streams.stdin && openStdin
+    const size = tty ? terminalSize() : undefined
+    const start = async () => {
+      let attached: Attached | undefined
+      const joined = async (dir: string) => {
+        attached = await (await Control.connect(dir))?.attach(stdin, outputOf(streams))
+      }
+      if (!(await this.#life.start(name, joined, size)) || !attached) return await this.#attach(record, stdin, streams)
+      return attached
+    }
+    return this.#exit(await joinStreams(start, { ...streams, stdin }, tty, () => this.#transparent()))
+  }
+
+  async attach(name: string, streams: StreamRequest): Promise<number> {
+    const record = this.#life.find(name)
+    const { tty, openStdin } = settingsOf(record)
+    const stdin = streams.stdin && openStdin
+    const start = () => this.#attach(record, stdin, streams)
+    return this.#exit(await joinStreams(start, { ...streams, stdin }, tty, () => this.#transparent()))
+  }
+
+  async #attach(record: ContainerRecord, stdin: boolean, streams: StreamRequest): Promise<Attached> {
+    const control = await this.#life.control(record)
+    try {
+      return await control.attach(stdin, outputOf(streams))
+    } catch (err) {
+      control.close()
+      throw err instanceof HelperError && err.stage === 'attach' ? foreground(record, 'attach') : err
+    }
+  }
+
+  async exec(name: string, request: ExecRequest): Promise<number> {
+    const record = this.#life.find(name)
+    const control = await this.#life.control(record)
+    try {
+      return await execIn(control, record, request, this.#deps.env, () => this.#transparent())
+    } finally {
+      control.close()
+    }
+  }
+
+  stop(name: string, options: StopOptions): Promise<void> {
+    return this.#life.stop(name, options)
+  }
+
+  async restart(name: string, options: StopOptions): Promise<void> {
+    const record = this.#life.find(name)
+    if (this.#life.state(record)?.status === 'running') {
+      if (record.autoRemove)
+        throw new TsboxError('E_CONTAINER_REMOVED', `restart: it is removed when it stops: "${record.name}"`, {
+          hint: 'run it without --rm',
+        })
+      if (!record.detached) throw foreground(record, 'restart')
+      await this.#life.stop(name, options)
+    }
+    await this.#life.start(record.id)
+  }
+
+  kill(name: string, signal: string): Promise<void> {
+    return this.#life.kill(name, signal)
+  }
+
+  wait(name: string): Promise<number> {
+    return this.#life.wait(name)
+  }
+
+  async logs(name: string, request: LogsRequest): Promise<void> {
+    const record = this.#life.find(name)
+    if (!record.detached && record.started !== undefined)
+      throw new TsboxError('E_CONTAINER_FOREGROUND', `logs: it ran in the foreground, which keeps no log: "${name}"`, {
+        hint: 'run it with -d',
+      })
+    const running = () => this.#life.state(record)?.status === 'running'
+    await showLogs(`${this.#life.dir(record)}/log.json`, request, running)
+  }
+
+  async inspect(name: string): Promise<Record<string, unknown>> {
+    const record = this.#life.find(name)
+    return inspectContainer(record, this.#life.state(record) ?? { status: 'exited' }, this.#life.dir(record))
+  }
+
+  async top(name: string, psArguments: readonly string[]): Promise<string> {
+    const record = this.#life.find(name)
+    const init = this.#life.state(record)?.status === 'running' ? initOf(record) : undefined
+    if (init === undefined) throw notRunning(record)
+    return topOf(init, psArguments)
+  }
+
+  #exit(exit: Awaited<ReturnType<typeof joinStreams>>): number {
+    if (exit === 'detached') return 0
+    return exit ? (exit.code ?? 128 + (exit.signal ?? 0)) : 137
+  }
+
+  /**
+   * A terminal that shows what another one made ends lines only where that one did: Node's raw mode leaves this
+   * terminal's own rule in force.
+   */
+  #transparent(): () => void {
+    if (!process.stdout.isTTY) return () => {}
+    const set = (what: string) =>
+      spawnSync(this.#deps.helper(), ['output', what], { stdio: ['ignore', 'inherit', 'inherit'] })
+    set('raw')
+    return () => set('cooked')
+  }
+}

@@ -1,0 +1,112 @@
+import type { ContainerRecord } from '../../container/record.js'
+import type { ContainerState } from './state.js'
+import { childrenOf } from './top.js'
+
+/** Go's zero time, which docker shows where something has not happened. */
+const NEVER = '0001-01-01T00:00:00Z'
+
+/** A container as `docker inspect` shows it: fields and cases are docker's, as far as they have a meaning here. */
+export function inspectContainer(record: ContainerRecord, state: ContainerState, dir: string): Record<string, unknown> {
+  const { settings } = record
+  const running = state.status === 'running'
+  const [path = '', ...args] = record.args
+  return {
+    Id: record.id,
+    Created: record.created,
+    Path: path,
+    Args: args,
+    State: {
+      Status: state.status,
+      Running: running,
+      Paused: false,
+      Restarting: false,
+      OOMKilled: false,
+      Dead: false,
+      Pid: running ? payloadOf(record) : 0,
+      ExitCode: state.exitCode ?? 0,
+      Error: state.error ?? '',
+      StartedAt: record.started ?? NEVER,
+      FinishedAt: state.finished ?? NEVER,
+    },
+    Image: record.imageID ?? '',
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: record.detached ? `${dir}/log.json` : '',
+    Name: `/${record.name}`,
+    RestartCount: 0,
+    Driver: 'overlayfs',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: hostConfig(record),
+    GraphDriver: { Name: 'overlayfs', Data: { UpperDir: `${dir}/fs`, WorkDir: `${dir}/work` } },
+    Mounts: (settings?.mounts ?? []).map((m) => ({
+      Type: m.kind === 'path' ? 'bind' : 'volume',
+      ...(m.kind === 'path' ? {} : { Name: m.name, Driver: 'local' }),
+      Source: m.source,
+      Destination: m.target,
+      Mode: m.readonly ? 'ro' : '',
+      RW: !m.readonly,
+      Propagation: m.kind === 'path' ? 'rprivate' : '',
+    })),
+    Config: {
+      Hostname: settings?.hostname ?? '',
+      Domainname: '',
+      User: settings?.user ?? '',
+      AttachStdin: settings?.stdinOnce ?? false,
+      AttachStdout: !record.detached,
+      AttachStderr: !record.detached,
+      Tty: settings?.tty ?? false,
+      OpenStdin: settings?.openStdin ?? false,
+      StdinOnce: settings?.stdinOnce ?? false,
+      Env: settings?.env ?? [],
+      Cmd: settings?.command ?? record.args,
+      Image: record.image,
+      Volumes: null,
+      WorkingDir: settings?.cwd ?? '',
+      Entrypoint: settings?.entrypoint.length ? settings.entrypoint : null,
+      Labels: settings?.labels ?? {},
+      ...(settings?.stopSignal === undefined ? {} : { StopSignal: settings.stopSignal }),
+      ...(settings?.stopTimeoutSeconds === undefined ? {} : { StopTimeout: settings.stopTimeoutSeconds }),
+    },
+    NetworkSettings: { Ports: {}, Networks: { [settings?.network ?? 'host']: {} } },
+  }
+}
+
+function hostConfig({ settings, autoRemove, mode }: ContainerRecord): Record<string, unknown> {
+  return {
+    Binds: (settings?.mounts ?? [])
+      .filter((m) => m.kind !== 'anonymous')
+      .map((m) => `${m.name || m.source}:${m.target}${m.readonly ? ':ro' : ''}`),
+    LogConfig: { Type: 'json-file', Config: {} },
+    NetworkMode: settings?.network ?? 'host',
+    PortBindings: {},
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    AutoRemove: autoRemove,
+    Privileged: false,
+    ReadonlyRootfs: false,
+    UsernsMode: mode,
+  }
+}
+
+/** Pid of the container's init on this machine; undefined where it does not run. */
+export function initOf(record: ContainerRecord): number | undefined {
+  const { runner, detached } = record
+  if (!runner) return undefined
+  if (detached) return childrenOf(runner.pid)[0]
+  // tsbox, its helper, the helper's worker, the init.
+  for (const agent of childrenOf(runner.pid))
+    for (const worker of childrenOf(agent)) {
+      const init = childrenOf(worker)[0]
+      if (init !== undefined) return init
+    }
+  return undefined
+}
+
+function payloadOf(record: ContainerRecord): number {
+  const init = initOf(record)
+  return init === undefined ? 0 : (childrenOf(init)[0] ?? 0)
+}

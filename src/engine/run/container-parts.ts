@@ -1,0 +1,50 @@
+import type { Rlimit } from '../../rootless/plan.js'
+import type { RunRequest } from '../api.js'
+import type { Resolver } from './host-files.js'
+import type { Isolation } from './isolation/resolve.js'
+
+/** What of a container is other than usual, resolved when it was made and the same whenever it starts. */
+export interface ContainerParts {
+  isolation?: Isolation | undefined
+  extraHosts: readonly { name: string; address: string }[]
+  resolver?: Resolver | undefined
+  shmSizeBytes?: number | undefined
+  rlimits?: readonly Rlimit[] | undefined
+  groupAdd: readonly string[]
+}
+
+/** Parts of a request. @param isolation resolved */
+export function partsOf(request: RunRequest, isolation: Isolation | undefined): ContainerParts {
+  const {
+    extraHosts = [],
+    dns: servers = [],
+    dnsSearch: search = [],
+    dnsOptions: options = [],
+  } = request.isolation ?? {}
+  const asked = servers.length || search.length || options.length
+  return {
+    isolation,
+    extraHosts,
+    resolver: asked ? { servers, search, options } : undefined,
+    shmSizeBytes: request.shmSizeBytes,
+    rlimits: request.ulimits?.map(({ name: resource, soft, hard }) => ({ resource, soft, hard })),
+    groupAdd: request.isolation?.groupAdd ?? [],
+  }
+}
+
+/** As a record keeps them: JSON, with bytes and infinite numbers spelled out. */
+export function encodeParts(parts: ContainerParts): string {
+  return JSON.stringify(parts, (_, value: unknown) => {
+    if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
+    return value === Number.POSITIVE_INFINITY ? { $infinite: true } : value
+  })
+}
+
+/** Inverse of {@link encodeParts}; undefined gives those of a container without anything unusual. */
+export function decodeParts(text: string | undefined): ContainerParts {
+  if (text === undefined) return { extraHosts: [], groupAdd: [] }
+  return JSON.parse(text, (_, value: { $bytes?: string; $infinite?: true } | null) => {
+    if (typeof value?.$bytes === 'string') return Uint8Array.from(Buffer.from(value.$bytes, 'base64'))
+    return value?.$infinite ? Number.POSITIVE_INFINITY : value
+  }) as ContainerParts
+}
