@@ -23,7 +23,7 @@ export function partsOf(request: RunRequest, isolation: Isolation | undefined): 
   } = request.isolation ?? {}
   const asked = servers.length || search.length || options.length
   return {
-    isolation,
+    isolation: isolation && { ...isolation, process: spelledOut(isolation.process) },
     extraHosts,
     resolver: asked ? { servers, search, options } : undefined,
     shmSizeBytes: request.shmSizeBytes,
@@ -32,10 +32,17 @@ export function partsOf(request: RunRequest, isolation: Isolation | undefined): 
   }
 }
 
+/** No filter is an empty one: JSON does not tell what is undefined from what is not there, which is the default's. */
+function spelledOut(process: Isolation['process']): Isolation['process'] {
+  return { ...process, seccomp: process.seccomp ?? new Uint8Array() }
+}
+
 /** As a record keeps them: JSON, with bytes and infinite numbers spelled out. */
 export function encodeParts(parts: ContainerParts): string {
-  return JSON.stringify(parts, (_, value: unknown) => {
-    if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') }
+  return JSON.stringify(parts, function (this: Record<string, unknown>, key, value: unknown) {
+    // As it was before Buffer's own toJSON.
+    const own = this[key]
+    if (own instanceof Uint8Array) return { $bytes: Buffer.from(own).toString('base64') }
     return value === Number.POSITIVE_INFINITY ? { $infinite: true } : value
   })
 }
