@@ -116,13 +116,13 @@ function checkCall({ words }: Call): void {
 /** Options with a value in the next word, for commands whose arguments may look like options. */
 const VALUES = /^(-[eutwvfh]|--(env|user|tag|name|workdir|volume|network|userns|entrypoint|hostname|env-file|root))$/
 
-/** Options of a call; of `run` only those before the image. */
+/** Options of a call; of `run` and the like only those before the image or container. */
 function optionsUsed(command: string, words: readonly string[]): string[] {
   const out: string[] = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
     if (!word.startsWith('-') || word === '-') {
-      if (command === 'run') break
+      if (command === 'run' || command === 'create' || command === 'exec') break
       continue
     }
     if (word.startsWith('--')) out.push(word.split('=')[0]!)
@@ -133,7 +133,7 @@ function optionsUsed(command: string, words: readonly string[]): string[] {
 }
 
 /** Blocks show refusals on purpose: options that docker has and tsbox refuses. */
-const REFUSED = [/ build --memory 1g /, / run -d base /]
+const REFUSED = [/ build --memory 1g /, / run -p 80:80 base /]
 
 for (const file of files) {
   const calls = callsIn(file).filter((c) => !REFUSED.some((r) => r.test(`${c.line} `)))
