@@ -75,7 +75,7 @@ test('an agent of the machine, filtered or raw; other keys are the same cache', 
   assert.ok(log.includes(fingerprint), log)
   assert.match(runProgram('ssh-add', ['-l'], { env }), /SHA256/, 'the key is still there')
   const again = cli.build(context, ['--ssh', `default=${newKey().file}`])
-  assert.match(again.log, /RUN ssh-add -l.*\n#\d+ CACHED/)
+  assert.match(again.log, /RUN --mount=type=ssh,required ssh-add -l.*\n#\d+ CACHED/)
   cli.build(context, ['--no-cache', '--ssh', `default=${socket},raw=true`])
   assert.throws(() => runProgram('ssh-add', ['-l'], { env }), /no identities|ended with 1/)
 })
