@@ -62,6 +62,14 @@ test('a repository is a context; a full commit id asks nobody again, a name asks
   assert.deepEqual(cli.leftovers(), [])
 })
 
+test('files have the time of the commit, wherever and whenever they are fetched', async (t) => {
+  if (!(await ready(t))) return
+  const web = await gitWeb(t, root)
+  const time = runProgram('git', ['-C', join(root, 'main.git'), 'log', '-1', '--format=%ct', commit]).trim()
+  const { log } = await buildAside(cli, ['--reproducible', '--no-cache', `${web.url}/main.git#${commit}`])
+  assert.match(log, new RegExp(`SOURCE_DATE_EPOCH=${time} \\(newest file of the build context: `))
+})
+
 test('ADD of a repository: modes, links, submodules, .git where it is wanted', async (t) => {
   if (!(await ready(t))) return
   const url = `${await gitDaemon(t, root)}/main.git`

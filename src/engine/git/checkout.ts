@@ -15,9 +15,10 @@ const EVERYTHING = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/ta
  *
  * @param source its remote without credentials
  * @param dir absolute; must not exist
+ * @returns the committer's time, in seconds since 1970
  * @throws TsboxError E_GIT_FETCH, E_GIT_REF, E_NO_GIT; the folder then holds rubbish
  */
-export async function checkOut(source: GitSource, ref: ResolvedRef, dir: string, access: GitAccess): Promise<void> {
+export async function checkOut(source: GitSource, ref: ResolvedRef, dir: string, access: GitAccess): Promise<number> {
   const git = (...args: string[]) => runGit(args, access, dir)
   const format = ref.commit.length === 64 ? ['--object-format=sha256'] : []
   try {
@@ -27,10 +28,11 @@ export async function checkOut(source: GitSource, ref: ResolvedRef, dir: string,
     if (ref.name?.startsWith('refs/')) await git('update-ref', ref.name, ref.tag ?? ref.commit)
     await git('checkout', '-q', '--force', '--detach', ref.commit)
     if (source.submodules && hasSubmodules(dir)) await updateSubmodules(git)
+    for (const name of ['FETCH_HEAD', 'ORIG_HEAD']) removeOwnTree(`${dir}/.git/${name}`)
+    return Number(await git('log', '-1', '--format=%ct', ref.commit))
   } catch (err) {
     throw fetchFailure(err, source.remote)
   }
-  for (const name of ['FETCH_HEAD', 'ORIG_HEAD']) removeOwnTree(`${dir}/.git/${name}`)
 }
 
 type Git = (...args: string[]) => Promise<string>

@@ -10,6 +10,8 @@ export interface CheckoutPart {
   /** Relative, cleaned; links in it are followed inside the checkout only. */
   subdir: string
   keepGitDir: boolean
+  /** Seconds since 1970 that all files get: those of the checkout tell when it was fetched, and differ each time. */
+  mtime: number
 }
 
 /**
@@ -28,7 +30,7 @@ export async function writeCheckout(dir: string, part: CheckoutPart, writer: Lay
       const file = scanFile(root, path === '' ? name : `${path}/${name}`)
       if (!file) continue
       const { entry } = file
-      writer.entry({ ...entry, mode: usualMode(entry.mode) })
+      writer.entry({ ...entry, mode: usualMode(entry.mode), mtime: part.mtime })
       if (entry.type === 'file') for (const chunk of readScanned(root, file, buffer)) writer.data(chunk)
       if (turn.over) await turn.rest()
       if (entry.type === 'dir') await visit(entry.path)

@@ -73,8 +73,8 @@ export class GitSources {
     const { remote } = splitCredentials(source.remote)
     const dir = shop.lease.tempPath('git')
     try {
-      await checkOut({ ...source, remote }, commit, dir, await this.#access(source))
-      const layer = await writeCheckout(dir, { ...source, keepGitDir: keepsGitDir(source) }, layers.writer())
+      const mtime = await checkOut({ ...source, remote }, commit, dir, await this.#access(source))
+      const layer = await writeCheckout(dir, { ...source, keepGitDir: keepsGitDir(source), mtime }, layers.writer())
       shop.store.cache.put(key, { key, layer, created: shop.now() }, shop.lease)
       return layer
     } finally {
