@@ -8,6 +8,14 @@ const UNITS: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60_000,
   h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** A span of time as Go writes it (`1h30m`), and in days. @returns milliseconds; undefined for anything else */
+export function parseSpan(text: string): number | undefined {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)/g)]
+  if (parts.length === 0 || parts.map((p) => p[0]).join('') !== text) return undefined
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * UNITS[unit!]!, 0)
 }
 
 /**
@@ -19,9 +27,8 @@ const UNITS: Readonly<Record<string, number>> = {
  */
 export function parsePointInTime(option: string, text: string, now: number): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
-  const spans = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]
-  if (spans.length && spans.map((m) => m[0]).join('') === text)
-    return now - spans.reduce((sum, m) => sum + Number(m[1]) * UNITS[m[2]!]!, 0)
+  const span = parseSpan(text)
+  if (span !== undefined) return now - span
   // A date alone is local midnight for docker, and UTC for JavaScript.
   const time = /^\d{4}-\d\d-\d\d(T.*)?$/.test(text)
     ? Date.parse(text.includes('T') ? text : `${text}T00:00:00`)

@@ -1,44 +1,22 @@
 /** A real terminal in front of `tsbox run -it`. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
-import { makeBase, onPath, REPO, requireBox, sharedCli, skip, TSBOX } from '../helpers/cli.js'
+import { makeBase, onPath, requireBox, sharedCli, skip } from '../helpers/cli.js'
+import { inTerminal } from '../helpers/terminal.js'
 
 const cli = sharedCli()
 before(() => makeBase(cli))
-
-type Action = ['wait', pattern: string] | ['send', text: string] | ['size', columns: number, rows: number]
-
-interface Session {
-  code: number | null
-  output: string
-  /** Actions whose turn never came. */
-  left: Action[]
-  /** Whether the terminal's settings are what they were. */
-  restored: boolean
-}
 
 async function requirePython(t: TestContext): Promise<boolean> {
   if (!(await requireBox(t))) return false
   return onPath('python3') || skip(t, 'python3 is not installed: sudo apt-get install python3')
 }
 
-function inTerminal(args: readonly string[], actions: readonly Action[]): Session {
-  const driver = join(REPO, 'test/helpers/pty-driver.py')
-  const run = spawnSync('python3', [driver, JSON.stringify(actions), TSBOX, ...args], {
-    encoding: 'utf8',
-    cwd: cli.dir,
-    env: cli.env,
-  })
-  if (run.stdout === '') throw new Error(run.stderr)
-  return JSON.parse(run.stdout) as Session
-}
-
 test('-it gives the program a terminal of its own, and exit codes pass', async (t) => {
   if (!(await requirePython(t))) return
   const script = 'tty; stty size; echo $TERM; read -r line; echo "read <$line>"; exit 9'
   const { code, output, restored } = inTerminal(
+    cli,
     ['run', '--rm', '-it', 'base', 'sh', '-c', script],
     [
       ['wait', 'xterm'],
@@ -56,6 +34,7 @@ test('the size follows the window', async (t) => {
   if (!(await requirePython(t))) return
   const script = 'trap "stty size" WINCH; echo ready; while :; do sleep 0.05; done'
   const { code, output, left } = inTerminal(
+    cli,
     ['run', '--rm', '-it', 'base', 'sh', '-c', script],
     [
       ['wait', 'ready'],
@@ -73,6 +52,7 @@ test('the size follows the window', async (t) => {
 test('Ctrl-C, Ctrl-D and Ctrl-Z are for the program', async (t) => {
   if (!(await requirePython(t))) return
   const caught = inTerminal(
+    cli,
     [
       'run',
       '--rm',
@@ -89,6 +69,7 @@ test('Ctrl-C, Ctrl-D and Ctrl-Z are for the program', async (t) => {
   )
   assert.deepEqual([caught.code, /caught/.test(caught.output), caught.restored], [5, true, true])
   const ended = inTerminal(
+    cli,
     ['run', '--rm', '-it', 'base', 'cat'],
     [
       // Typed before the program is there: the own terminal echoes it, then the container's, then cat writes it.
@@ -103,6 +84,7 @@ test('Ctrl-C, Ctrl-D and Ctrl-Z are for the program', async (t) => {
 test('the terminal is restored when tsbox is ended by a signal', async (t) => {
   if (!(await requirePython(t))) return
   const { code, restored, output } = inTerminal(
+    cli,
     ['run', '--rm', '-it', 'base', 'sh', '-c', 'stty -echo; echo ready; kill -TERM $$; sleep 100'],
     [['wait', 'ready']],
   )
@@ -122,6 +104,7 @@ test('-t works without a terminal in front, -it says that it needs one', async (
 test('a shell in a terminal has job control', async (t) => {
   if (!(await requirePython(t))) return
   const { code, output } = inTerminal(
+    cli,
     ['run', '--rm', '-it', '-e', 'PS1=$ ', 'base', 'sh', '-i'],
     [
       ['wait', '\\$ '],

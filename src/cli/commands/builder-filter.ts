@@ -1,20 +1,11 @@
 import type { CacheFilter } from '../../engine/api.js'
+import { parseSpan } from '../point-in-time.js'
 import { UsageError } from '../usage-error.js'
 
 const TYPES = ['regular', 'exec.cachemount', 'source.local', 'internal']
 const FLAGS = { inuse: 'inUse', mutable: 'mutable', shared: 'shared' } as const
 /** Flags that say the opposite of another. */
 const OPPOSITES = { immutable: 'mutable', private: 'shared' } as const
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
 
 /**
  * Reads `--filter` of `du` and `prune`: `until=24h`, `type=regular`, `id=REGEXP`, `description=REGEXP`, and the flags
@@ -45,12 +36,10 @@ export function parseCacheFilter(texts: readonly string[]): CacheFilter {
 
 type Refuse = (reason: string) => UsageError
 
-/** Go's durations, and days. */
 function durationOf(text: string | undefined, refuse: Refuse): number {
-  const parts = [...(text ?? '').matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)/g)]
-  if (parts.length === 0 || parts.map((p) => p[0]).join('') !== text)
-    throw refuse('until is a duration such as 24h or 1h30m')
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * UNIT_MS[unit!]!, 0)
+  const span = parseSpan(text ?? '')
+  if (span === undefined) throw refuse('until is a duration such as 24h or 1h30m')
+  return span
 }
 
 function patternOf(value: string | undefined, operator: string | undefined, refuse: Refuse): RegExp {
