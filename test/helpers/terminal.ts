@@ -22,7 +22,8 @@ export function inTerminal(cli: Cli, args: readonly string[], actions: readonly 
   const run = spawnSync('python3', [driver, JSON.stringify(actions), TSBOX, ...args], {
     encoding: 'utf8',
     cwd: cli.dir,
-    env: cli.env,
+    // Whatever the tests themselves run in.
+    env: { ...cli.env, TERM: 'xterm' },
   })
   if (run.stdout === '') throw new Error(run.stderr)
   return JSON.parse(run.stdout) as Session

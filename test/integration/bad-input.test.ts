@@ -88,7 +88,7 @@ const runs: Record<string, RunCase> = {
     message: /mine/,
     hint: /host/,
   },
-  'an option that is not honoured': { args: ['--privileged', 'base', 'true'], code: 125, message: /privileged/ },
+  'an option that is not honoured': { args: ['--memory', '1g', 'base', 'true'], code: 125, message: /memory/ },
 }
 
 for (const [what, c] of Object.entries(runs))
