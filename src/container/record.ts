@@ -1,7 +1,18 @@
 import type { ProcessIdentity } from '../util/identity.js'
 
+/** How a folder or file is bound, as a plan's `bind` has it. */
+export interface BindManner {
+  /** Path within the source. */
+  sub?: string | undefined
+  recursive?: boolean | undefined
+  follows?: boolean | undefined
+  nosuid?: boolean | undefined
+  nodev?: boolean | undefined
+  noexec?: boolean | undefined
+}
+
 /** What is mounted beside the root. */
-export interface ContainerVolume {
+export interface ContainerVolume extends BindManner {
   kind: 'path' | 'named' | 'anonymous'
   /** Name of a volume; '' for the other kinds. */
   name: string
@@ -9,13 +20,6 @@ export interface ContainerVolume {
   source: string
   target: string
   readonly: boolean
-  /** As a plan's `bind` has them. */
-  sub?: string | undefined
-  recursive?: boolean | undefined
-  follows?: boolean | undefined
-  nosuid?: boolean | undefined
-  nodev?: boolean | undefined
-  noexec?: boolean | undefined
 }
 
 /** What a container's process is, whenever it starts. */

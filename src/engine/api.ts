@@ -11,9 +11,10 @@ import type { ContainerConfig, HistoryEntry, ImageConfig } from '../oci/config.j
 import type { Descriptor } from '../oci/manifest.js'
 import type { DoctorFact } from '../rootless/doctor-fact.js'
 import type { RlimitName } from '../rootless/plan.js'
+import type { CacheUsage } from '../store/usage.js'
 import type { RunIsolation } from './run/isolation/request.js'
 
-export type { DoctorFact, RunIsolation }
+export type { CacheUsage, DoctorFact, RunIsolation }
 
 export interface EngineOptions {
   /** Folder of the store; default TSBOX_ROOT, else $XDG_DATA_HOME/tsbox, else ~/.local/share/tsbox. */
@@ -509,21 +510,6 @@ export interface VolumeEngine {
 export interface SystemEngine {
   /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
   prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
-}
-
-/** A piece of the build cache. */
-export interface CacheUsage {
-  id: string
-  type: 'regular' | 'exec.cachemount' | 'source.local' | 'internal'
-  sizeBytes: number
-  description: string
-  /** Milliseconds since 1970. */
-  createdMs: number
-  usedMs: number
-  mutable: boolean
-  inUse: boolean
-  /** An image or a container has the same files. */
-  shared: boolean
 }
 
 /** Which pieces of the build cache are meant: all conditions must hold. */

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { cleanPath } from '../../base/path.js'
 import type { Layer } from '../../build/seams.js'
-import type { ContainerVolume } from '../../container/record.js'
+import type { BindManner, ContainerVolume } from '../../container/record.js'
 import { nodeSha256 } from '../../util/hash.js'
 import { makeDir, makeDirs } from '../../util/make-dir.js'
 import type { NodeLayers } from '../layers/node-layers.js'
@@ -11,7 +11,7 @@ import { subtree } from '../layers/subtree.js'
 import type { Workshop } from '../layers/workshop.js'
 
 /** A `-v` as it was meant: a host path, a named volume, or a nameless one that goes with the container. */
-export interface VolumeSpec {
+export interface VolumeSpec extends BindManner {
   kind: 'path' | 'named' | 'anonymous'
   source: string
   target: string
@@ -20,14 +20,6 @@ export interface VolumeSpec {
   noCopy?: boolean | undefined
   /** A path of the host's that is not there is an error. */
   mustExist?: boolean | undefined
-  /** Path within the source. */
-  sub?: string | undefined
-  /** As {@link PlanOp} has them. */
-  recursive?: boolean | undefined
-  follows?: boolean | undefined
-  nosuid?: boolean | undefined
-  nodev?: boolean | undefined
-  noexec?: boolean | undefined
 }
 
 const OPTIONS_WITHOUT_EFFECT = new Set(['rw', 'z', 'Z', 'cached', 'delegated', 'consistent'])
