@@ -127,7 +127,7 @@ test('exec -it has a terminal of its own, of the right size', async (t) => {
   if (!(await requirePython(t))) return
   start('tty')
   const script =
-    'tty; stty size; echo $TERM; trap "stty size" WINCH; until read -r line; do :; done; echo "read <$line>"; exit 9'
+    'trap "stty size" WINCH; tty; stty size; echo $TERM; until read -r line; do :; done; echo "read <$line>"; exit 9'
   const { code, output, restored, left } = inTerminal(
     cli,
     ['exec', '-it', 'tty', 'sh', '-c', script],
