@@ -1,0 +1,99 @@
+/** Containers: what is listed, shown and done to them. */
+import type { RunRequest } from './run.js'
+
+export interface ContainerSummary {
+  id: string
+  name: string
+  image: string
+  /** Config digest of the image. */
+  imageID?: string | undefined
+  command: string[]
+  created: string
+  status: 'created' | 'running' | 'exited'
+  exitCode?: number | undefined
+  started?: string | undefined
+  finished?: string | undefined
+  labels: Readonly<Record<string, string>>
+  /** Names of volumes, and paths of this machine. */
+  mounts: readonly string[]
+  network: string
+}
+
+/** How a process's streams are joined to those of the caller. */
+export interface StreamRequest {
+  /** Gives it the caller's input. */
+  stdin: boolean
+  stdout(chunk: Uint8Array): void
+  stderr(chunk: Uint8Array): void
+  input(): AsyncIterable<Uint8Array>
+  /** Keys that leave a container with a terminal, as docker writes them; default `ctrl-p,ctrl-q`. */
+  detachKeys?: string | undefined
+  /** Signals that the caller gets go to the program. */
+  sigProxy: boolean
+}
+
+export interface ExecRequest {
+  command: readonly string[]
+  interactive: boolean
+  tty: boolean
+  detach: boolean
+  /** `K=V`, or `K` to pass it on. */
+  env: readonly string[]
+  workdir?: string | undefined
+  user?: string | undefined
+  /** All capabilities of the user namespace. */
+  privileged: boolean
+  /** Not looked at where `detach` is set. */
+  streams: StreamRequest
+}
+
+export interface LogsRequest {
+  follow: boolean
+  /** Lines from the end; undefined is all. */
+  tail?: number | undefined
+  /** Milliseconds since 1970. */
+  since?: number | undefined
+  until?: number | undefined
+  timestamps: boolean
+  stdout(chunk: Uint8Array): void
+  stderr(chunk: Uint8Array): void
+  signal: AbortSignal
+}
+
+/** Docker's filters, by key: `name=web` is `{ name: ['web'] }`. */
+export type ContainerFilters = Readonly<Record<string, readonly string[]>>
+
+/** Names are a container's name, its id, or the beginning of that. All throw E_CONTAINER_NOT_FOUND, E_CONTAINER_AMBIGUOUS. */
+export interface ContainerEngine {
+  list(options: { all: boolean; filters?: ContainerFilters | undefined }): Promise<ContainerSummary[]>
+  remove(names: readonly string[], options: { force: boolean }): Promise<string[]>
+  /** Makes a container that does not run. @returns its id */
+  create(request: RunRequest): Promise<string>
+  /** In the background; nothing happens where it runs. */
+  start(name: string): Promise<void>
+  /** @returns the exit code; 0 where the caller detached */
+  startAttached(name: string, streams: StreamRequest): Promise<number>
+  attach(name: string, streams: StreamRequest): Promise<number>
+  /** @returns the exit code; 0 for a detached one. @throws TsboxError E_CONTAINER_STOPPED, exit codes 126 and 127 */
+  exec(name: string, request: ExecRequest): Promise<number>
+  /** The stop signal, and SIGKILL after a while. Nothing happens where it does not run. */
+  stop(name: string, options: StopOptions): Promise<void>
+  restart(name: string, options: StopOptions): Promise<void>
+  /** @param signal name or number. @throws TsboxError E_CONTAINER_STOPPED, E_SIGNAL */
+  kill(name: string, signal: string): Promise<void>
+  /** Waits until it does not run. @returns its exit code */
+  wait(name: string): Promise<number>
+  rename(name: string, to: string): Promise<void>
+  logs(name: string, request: LogsRequest): Promise<void>
+  /** Docker's JSON of `container inspect`. */
+  inspect(name: string): Promise<Record<string, unknown>>
+  /** Output of `ps` with these arguments, for the container's processes only. */
+  top(name: string, psArguments: readonly string[]): Promise<string>
+  prune(filters: ContainerFilters): Promise<{ ids: string[]; reclaimedBytes: number }>
+}
+
+export interface StopOptions {
+  /** Default the container's; negative is for ever. */
+  timeoutSeconds?: number | undefined
+  signal?: string | undefined
+}

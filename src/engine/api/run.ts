@@ -1,0 +1,44 @@
+/** What a container in the foreground is asked for. */
+import type { RunIsolation } from '../run/isolation/request.js'
+import type { Ulimit } from './build.js'
+
+export interface RunRequest {
+  image: string
+  /** Undefined: the image's own. */
+  command: readonly string[]
+  entrypoint?: string | undefined
+  name?: string | undefined
+  remove: boolean
+  interactive: boolean
+  tty: boolean
+  /** `K=V`, or `K` to pass it on. */
+  env: readonly string[]
+  /** As given: `SRC:DST[:ro]`, `NAME:DST`, `DST`. */
+  volumes: readonly string[]
+  workdir?: string | undefined
+  user?: string | undefined
+  network: 'host' | 'none'
+  hostname?: string | undefined
+  shmSizeBytes?: number | undefined
+  ulimits?: readonly Ulimit[] | undefined
+  /** Undefined: docker's defaults. */
+  isolation?: RunIsolation | undefined
+  userns: 'auto' | 'subid' | 'single'
+  /** Ends the call when it runs in the background. */
+  detach?: boolean | undefined
+  labels?: Readonly<Record<string, string>> | undefined
+  /** Default the image's, else SIGTERM. */
+  stopSignal?: string | undefined
+  /** Negative: for ever. */
+  stopTimeoutSeconds?: number | undefined
+  /** Told as soon as there is an id; throwing undoes the container. */
+  onCreated?: ((id: string) => void) | undefined
+  signal: AbortSignal
+}
+
+export interface RunOutcome {
+  /** Of the container, where there is one. */
+  id?: string | undefined
+  /** Docker's: the program's own, 128+n for a signal, 126/127 where it could not start, 125 for the engine. */
+  exitCode: number
+}
