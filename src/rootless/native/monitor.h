@@ -29,6 +29,10 @@
 
 enum { CLIENTS_MAX = 256, SESSIONS_MAX = 256, MONITOR_POLLS = 1 + CLIENTS_MAX + 3 * SESSIONS_MAX };
 
+/* Names in the container's folder. */
+#define MONITOR_SOCKET "control"
+#define MONITOR_EXIT "exit.json"
+
 struct session;
 
 /* A connection to the control socket. */
@@ -117,7 +121,7 @@ void monitor_discard(const char *path, const char *trash);
 /* Tells those that wait, closes everything and frees `m`. */
 void monitor_close(struct monitor *m, uint8_t kind, uint32_t value);
 
-/* client.c */
+/* client.c, client-request.c */
 struct client *client_accept(struct monitor *m);
 void client_free(struct monitor *m, struct client *c);
 void client_send(struct client *c, uint8_t type, const void *data, size_t len);

@@ -81,7 +81,7 @@ static int try_bind(int dir)
 	return tree < 0 ? -1 : k_mount_setattr(tree, 0, K_ATTR_RDONLY, 0);
 }
 
-/* By descriptors, as mount.c has it for kernels without lowerdir+. */
+/* By descriptors, as overlay.c has it for kernels without lowerdir+. */
 static int overlay_classic(char paths[4][32])
 {
 	char options[200];

@@ -46,13 +46,14 @@ struct tmpfs_options {
 	unsigned attrs;
 };
 int mount_tmpfs(struct site *s, const struct tmpfs_options *o);
+/* Of a configured file system; `source` is what mount tables show. -1 and errno. */
+int mount_create(int fs, const char *source, unsigned attrs);
 /* A file system without options; -1 and errno. */
 int mount_plain(const char *fstype, unsigned attrs);
 /* Copy of the mount at a path: -1 and errno. `path` "" means dirfd itself. */
 int mount_clone(int dirfd, const char *path, bool recursive);
 /* The same, with what the host mounts there later on. */
 int mount_clone_following(int dirfd, const char *path, bool recursive);
-int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
 /* Consumes `mount`. */
 int mount_attach(struct site *s, int mount, int target, const char *what);
 int mount_at(struct site *s, int mount, const char *path, enum target_kind kind);
@@ -63,10 +64,13 @@ int mount_restrict(struct site *s, int mount, uint32_t attrs, const char *what);
 int mount_nothing(struct site *s, bool directory);
 int scratch_open(struct site *s);
 
+/* overlay.c: the mount that `spec` tells of; the root's also opens what the emulation will need. */
+int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
+
 /* dev.c */
 int make_dev(struct site *s, const char *path, uint64_t shm_size);
 
-/* plan.c: executes the ops, pivots, and sends the files asked for. */
+/* plan.c, plan-mounts.c, plan-files.c: executes the ops, pivots, and sends the files asked for. */
 int plan_execute(struct site *s, struct cursor *plan);
 
 #endif

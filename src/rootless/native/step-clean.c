@@ -1,0 +1,42 @@
+/* Mount points that a step's init made in the upper, and that nobody wants to find in the layer. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "step-internal.h"
+
+/* Takes away a mount point that nobody used for anything else, and gives its parent the times back. */
+static void remove_created(int upper, const char *path)
+{
+	char *parent = xstrndup(path, strlen(path)), *slash = strrchr(parent, '/');
+	const char *name = path + (slash ? slash - parent + 1 : 0);
+	struct stat st, before;
+
+	*(slash ? slash : parent) = 0;
+	AUTO_FD dir = k_openat2(upper, parent[0] ? parent : ".", O_PATH | O_DIRECTORY, 0,
+		K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS);
+	free(parent);
+	if (dir < 0 || fstat(dir, &before) < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	bool unused = S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0);
+	if (!unused || unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+		return;
+	struct timespec t[2] = {before.st_atim, before.st_mtim};
+	utimensat(dir, ".", t, 0);
+}
+
+void step_clean_up(struct step *s)
+{
+	AUTO_FD upper = s->upper[0] ? open(s->upper, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	while (s->created_count > 0) {
+		char *path = s->created[--s->created_count];
+		if (upper >= 0)
+			remove_created(upper, path);
+		free(path);
+	}
+}

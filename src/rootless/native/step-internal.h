@@ -1,0 +1,64 @@
+/* What the files of a step's worker share. Nobody else includes this. */
+#ifndef TSBOX_STEP_INTERNAL_H
+#define TSBOX_STEP_INTERNAL_H
+
+#include "monitor.h"
+#include "step.h"
+
+enum { CREATED_MAX = 256 };
+/* Namespaces of the host's that the step is in. */
+enum { SHARED_IPC = 1, SHARED_UTS = 2 };
+
+struct step {
+	const struct world *world;
+	struct reader *lane;
+	struct writer *out;
+	enum stdio_mode stdio;
+	bool wants_stdin, own_net, monitored;
+	uint8_t shared;
+	/* Host directory of the root's changes, "" without one. */
+	const char *upper;
+
+	pid_t init;
+	struct reader from_init;
+	struct writer to_init;
+	/* Our ends of the payload's streams, -1 when closed: [0] is written. */
+	int stream[3];
+	/* A terminal's master that no monitor has taken yet; the way by which descriptors come and go. */
+	int master, pass;
+	struct monitor *monitor;
+	/* After FR_DETACH: the container's folder, and where it goes for removal at the end ("" where it stays). */
+	char *folder, *trash;
+	uint8_t *input;
+	size_t input_len, input_at;
+	bool input_ends;
+	struct relay *relay;
+
+	/* How it went. */
+	bool ready, has_exit, killed;
+	uint8_t exit_kind;
+	uint32_t exit_value;
+	struct failure failure;
+	/* Mount points that were made in the upper. */
+	char *created[CREATED_MAX];
+	size_t created_count;
+};
+
+static inline void step_close(struct step *s, int i)
+{
+	close_fd(&s->stream[i]);
+}
+
+/* step-start.c: makes the streams and the init. -1 and a failure. */
+int step_start(struct step *s, struct init_args *a);
+
+/* step-hear.c */
+void step_hear_lane(struct step *s, const struct frame *f);
+void step_hear_init(struct step *s, const struct frame *f);
+/* The payload takes more of the input that is under way. */
+void step_feed(struct step *s);
+
+/* step-clean.c: removes the mount points again. */
+void step_clean_up(struct step *s);
+
+#endif
