@@ -74,6 +74,21 @@ const prune: Entry = {
   summary: 'Remove unused images, stopped containers and the build cache',
   load: () => import('./commands/prune.js'),
 }
+const imageOnly: Readonly<Record<string, Entry>> = {
+  diff: {
+    summary: 'Show how a second image differs from a first',
+    load: () => import('./commands/image-diff.js'),
+  },
+  prune: { summary: 'Remove unused images', load: () => import('./commands/image-prune.js') },
+  verify: {
+    summary: 'Read every byte of images again and compare it with their digests',
+    load: () => import('./commands/image-verify.js'),
+  },
+}
+const df: Entry = {
+  summary: 'Show how much room images, containers, volumes and the build cache take',
+  load: () => import('./commands/system-df.js'),
+}
 const cache: Readonly<Record<string, Entry>> = {
   du: {
     summary: 'Show what the build cache holds and how large it is',
@@ -106,6 +121,7 @@ export const groups: Readonly<Record<string, Group>> = {
     summary: 'Manage images',
     commands: {
       build: commands.build!,
+      diff: imageOnly.diff!,
       'from-host': fromHost,
       history: commands.history!,
       import: commands.import!,
@@ -113,10 +129,12 @@ export const groups: Readonly<Record<string, Group>> = {
       load: commands.load!,
       ls: commands.images!,
       list: { ...commands.images!, hidden: true },
+      prune: imageOnly.prune!,
       rm: commands.rmi!,
       remove: { ...commands.rmi!, hidden: true },
       save: commands.save!,
       tag: commands.tag!,
+      verify: imageOnly.verify!,
     },
   },
   container: {
@@ -154,6 +172,6 @@ export const groups: Readonly<Record<string, Group>> = {
   },
   builder: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache } },
   buildx: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache }, hidden: true },
-  system: { summary: 'Manage tsbox', commands: { prune } },
+  system: { summary: 'Manage tsbox', commands: { df, prune } },
   dockerfile: { summary: 'Tools for Dockerfiles', commands: { ops }, hidden: true },
 }

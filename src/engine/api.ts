@@ -37,6 +37,7 @@ export type {
   StopOptions,
   StreamRequest,
 } from './api/containers.js'
+export type { ContainerUsage, DiskUsage, ImageUsage, VolumeUsage } from './api/disk-usage.js'
 export type {
   DockerfileAnswer,
   DockerfileCheck,
@@ -44,6 +45,7 @@ export type {
   DockerfileRequest,
   DockerfileTarget,
 } from './api/dockerfile.js'
+export type { ImageDifference, ImagePruneRequest, ImageVerdict, PathDifference } from './api/image-checks.js'
 export type { ImageEngine, ImageInspect, ImageSummary } from './api/images.js'
 export type { RunOutcome, RunRequest } from './api/run.js'
 export type {
@@ -51,6 +53,7 @@ export type {
   CacheFilter,
   DoctorReport,
   SystemEngine,
+  SystemPruneRequest,
   VolumeEngine,
   VolumeSummary,
 } from './api/system.js'

@@ -141,6 +141,10 @@ class NodeEngine implements Engine {
         const { NodeSystem } = await import('./system/node-system.js')
         return new NodeSystem(this.#imageDeps()).prune(options)
       },
+      usage: async () => {
+        const { NodeSystem } = await import('./system/node-system.js')
+        return new NodeSystem(this.#imageDeps()).usage()
+      },
     }
   }
 
@@ -191,6 +195,7 @@ class NodeEngine implements Engine {
     return {
       store: this.#store,
       lease: this.#lease,
+      shop,
       platform: hostPlatform(),
       env: this.#env,
       now: shop.now,

@@ -10,6 +10,7 @@ const dir = mkdtempSync(join(tmpdir(), 'tsbox-cli-'))
 after(() => rmSync(dir, { recursive: true }))
 
 const OTHER = `sha256:${'f'.repeat(64)}`
+const rest = { labels: {}, platform: 'linux/amd64', contentBytes: 10, containers: 0 }
 const images: ImageSummary[] = [
   {
     repository: 'app',
@@ -18,9 +19,10 @@ const images: ImageSummary[] = [
     manifestDigest: 'sha256:aaa',
     created: '2024-05-06T07:06:00Z',
     sizeBytes: 1_234_567,
+    ...rest,
   },
-  { id: OTHER, manifestDigest: 'sha256:bbb', created: '2023-05-06T07:06:00Z', sizeBytes: 999 },
-  { repository: 'ghcr.io/x/tool', tag: '1.2', id: ID, manifestDigest: 'sha256:aaa', sizeBytes: 1_234_567 },
+  { id: OTHER, manifestDigest: 'sha256:bbb', created: '2023-05-06T07:06:00Z', sizeBytes: 999, ...rest },
+  { repository: 'ghcr.io/x/tool', tag: '1.2', id: ID, manifestDigest: 'sha256:aaa', sizeBytes: 1_234_567, ...rest },
 ]
 
 const inspected: ImageInspect = {

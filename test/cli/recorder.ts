@@ -108,6 +108,9 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       save: record('save', (_: unknown, write: (chunk: Uint8Array) => void) => write(Buffer.from('tar'))) as never,
       import: record('import', () => ID),
       fromHost: record('fromHost', () => ID),
+      prune: record('pruneImages', () => ({ deleted: ['untagged: x'], reclaimedBytes: 5 })),
+      verify: record('verifyImages', () => []),
+      diff: record('diffImages', () => undefined as never),
       config: record('config', () => ({
         digest: ID,
         config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
@@ -142,6 +145,9 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       usage: record('usage', () => answers.usage ?? []),
       prune: record('pruneCache', () => ({ pruned: answers.usage ?? [], reclaimedBytes: 1234 })),
     },
-    system: { prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })) },
+    system: {
+      prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })),
+      usage: record('usage', () => undefined as never),
+    },
   }
 }

@@ -7,20 +7,23 @@ import { withStore } from './store.js'
 export function withImages(t: TestContext, env: Record<string, string> = {}) {
   const { store, lease, root } = withStore(t)
   const tars = new Map<string, Uint8Array>()
+  const noHelper = async (): Promise<never> => {
+    throw new Error('the helper is not needed here')
+  }
+  const now = () => 1_700_000_000
   const deps: ImageDeps = {
     store,
     lease,
+    shop: { store, lease, mode: noHelper, agent: noHelper, agentFor: noHelper, now },
     platform: { os: 'linux', architecture: 'amd64' },
     env,
-    now: () => 1_700_000_000,
+    now,
     async *openTar(diffID) {
       const tar = tars.get(diffID)
       if (!tar) throw new Error(`no tar for ${diffID}`)
       yield tar
     },
-    removeTrees: async () => {
-      throw new Error('the helper is not needed here')
-    },
+    removeTrees: noHelper,
   }
   return { images: new NodeImages(deps), deps, store, lease, root, tars }
 }

@@ -1,7 +1,8 @@
-import { defineCommand, flag } from '../command.js'
+import { defineCommand, flag, list } from '../command.js'
 import { confirmed } from '../confirm.js'
 import { humanSize } from '../format/units.js'
 import { withSpinner } from '../spinner.js'
+import { parseFilters } from './filters.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS]',
@@ -9,17 +10,19 @@ export const command = defineCommand({
   arguments: [0, 0],
   options: {
     all: flag('Remove every image that no container uses, not only those without a tag', 'a'),
+    filter: list('Remove only that for which it holds (until=24h, label=K=V, label!=K)'),
     force: flag('Do not ask', 'f'),
   },
-  refused: { volumes: 'named volumes stay until tsbox volume rm', filter: 'everything unused is removed' },
+  refused: { volumes: 'named volumes stay until tsbox volume rm; anonymous ones go with their containers' },
   async run(values, _, { engine, shell }) {
+    const filters = parseFilters(values.filter, shell.now(), ['until', 'label', 'label!'])
     if (!values.force) {
       shell.stderr.write(warning(values.all))
       if (!(await confirmed(shell.stdin.stream()))) return undefined
     }
     const opened = await engine()
     const { deleted, reclaimedBytes } = await withSpinner(shell, 'Removing what is not used', () =>
-      opened.system.prune({ all: values.all }),
+      opened.system.prune({ all: values.all, filters }),
     )
     const list = deleted.length ? `Deleted:\n${deleted.map((d) => `${d}\n`).join('')}\n` : ''
     shell.stdout.write(`${list}Total reclaimed space: ${humanSize(reclaimedBytes, 4)}\n`)

@@ -1,5 +1,7 @@
 /** Images: what is listed, shown and changed. */
+
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
+import type { ImageDifference, ImagePruneRequest, ImageVerdict } from './image-checks.js'
 
 export interface ImageSummary {
   /** `docker.io/library/x` is shown as `x`; undefined for an image without a tag. */
@@ -10,6 +12,13 @@ export interface ImageSummary {
   manifestDigest: string
   created?: string | undefined
   sizeBytes: number
+  labels: Readonly<Record<string, string>>
+  /** `linux/amd64`. */
+  platform: string
+  /** Bytes of the blobs as a registry would have them. */
+  contentBytes: number
+  /** How many containers use it. */
+  containers: number
 }
 
 /** Docker's JSON of `image inspect`, as far as it has a meaning here. */
@@ -29,8 +38,12 @@ export interface ImageInspect {
 }
 
 export interface ImageEngine {
-  /** Newest first; `name` is a reference with or without a tag. */
-  list(name?: string): Promise<ImageSummary[]>
+  /**
+   * Newest first; `name` is a reference with or without a tag.
+   *
+   * @param filters docker's, `until` in milliseconds since 1970
+   */
+  list(name?: string, filters?: Readonly<Record<string, readonly string[]>>): Promise<ImageSummary[]>
   inspect(reference: string): Promise<ImageInspect>
   /** Newest first, with the size of each layer. */
   history(reference: string): Promise<(HistoryEntry & { id: string; sizeBytes: number })[]>
@@ -50,5 +63,11 @@ export interface ImageEngine {
   ): Promise<string>
   /** Programs of this machine and the shared libraries that they need become an image. @returns the image id */
   fromHost(reference: string, programs: readonly string[]): Promise<string>
+  /** Removes images that nothing uses. @returns lines as docker's: `untagged: …`, `deleted: …` */
+  prune(request: ImagePruneRequest): Promise<{ deleted: string[]; reclaimedBytes: number }>
+  /** Reads everything again that the images refer to; undefined means all images. */
+  verify(references: readonly string[] | undefined): Promise<ImageVerdict[]>
+  /** How the second image differs from the first. @param options `times`: also in files' times */
+  diff(first: string, second: string, options: { times: boolean }): Promise<ImageDifference>
   config(reference: string): Promise<{ digest: string; config: ImageConfig }>
 }

@@ -1,6 +1,7 @@
 /** Volumes, the build cache, and the machine. */
 import type { DoctorFact } from '../../rootless/doctor-fact.js'
 import type { CacheUsage } from '../../store/usage.js'
+import type { DiskUsage } from './disk-usage.js'
 
 /** A named volume. */
 export interface VolumeSummary {
@@ -19,7 +20,16 @@ export interface VolumeEngine {
 
 export interface SystemEngine {
   /** Removes stopped containers, unused images (`all`: every image no container uses), build cache, leftovers. */
-  prune(options: { all: boolean }): Promise<{ deleted: string[]; reclaimedBytes: number }>
+  prune(request: SystemPruneRequest): Promise<{ deleted: string[]; reclaimedBytes: number }>
+  /** What takes how much room. */
+  usage(): Promise<DiskUsage>
+}
+
+/** Which unused things go. */
+export interface SystemPruneRequest {
+  all: boolean
+  /** `until` (milliseconds since 1970), `label`, `label!`. */
+  filters: Readonly<Record<string, readonly string[]>>
 }
 
 /** Which pieces of the build cache are meant: all conditions must hold. */

@@ -2,11 +2,14 @@ import type { Platform } from '../../oci/platform.js'
 import type { Lease } from '../../store/lease.js'
 import type { Store } from '../../store/store.js'
 import type { RemoveTrees } from '../../store/trash.js'
+import type { Workshop } from '../layers/workshop.js'
 
 /** What work on images stands on. */
 export interface ImageDeps {
   store: Store
   lease: Lease
+  /** For what reads or makes layers. */
+  shop: Workshop
   /** Platform of this machine. */
   platform: Platform
   env: Readonly<Record<string, string | undefined>>

@@ -1,5 +1,12 @@
 import type { HistoryEntry, ImageConfig } from '../../oci/config.js'
-import type { ImageEngine, ImageInspect, ImageSummary } from '../api.js'
+import type {
+  ImageDifference,
+  ImageEngine,
+  ImageInspect,
+  ImagePruneRequest,
+  ImageSummary,
+  ImageVerdict,
+} from '../api.js'
 import type { ImageDeps } from './deps.js'
 import { openImage } from './stored-image.js'
 
@@ -11,8 +18,8 @@ export class NodeImages implements ImageEngine {
     this.#deps = deps
   }
 
-  async list(name?: string): Promise<ImageSummary[]> {
-    return (await import('./list.js')).listImages(this.#deps, name)
+  async list(name?: string, filters?: Readonly<Record<string, readonly string[]>>): Promise<ImageSummary[]> {
+    return (await import('./list.js')).listImages(this.#deps, name, filters)
   }
 
   async inspect(reference: string): Promise<ImageInspect> {
@@ -50,6 +57,18 @@ export class NodeImages implements ImageEngine {
 
   async fromHost(reference: string, programs: readonly string[]): Promise<string> {
     return (await import('../from-host/from-host.js')).imageFromHost(this.#deps, reference, programs)
+  }
+
+  async prune(request: ImagePruneRequest): Promise<{ deleted: string[]; reclaimedBytes: number }> {
+    return (await import('./prune.js')).pruneImages(this.#deps, request)
+  }
+
+  async verify(references: readonly string[] | undefined): Promise<ImageVerdict[]> {
+    return (await import('./verify.js')).verifyImages(this.#deps, references)
+  }
+
+  async diff(first: string, second: string, options: { times: boolean }): Promise<ImageDifference> {
+    return (await import('./diff.js')).diffImages(this.#deps.shop, first, second, options)
   }
 
   async config(reference: string): Promise<{ digest: string; config: ImageConfig }> {
