@@ -161,14 +161,14 @@ for (const [argv, stdout] of outputs) {
 }
 
 const asked: [argv: string[], method: string, args: unknown[]][] = [
-  [['images', 'app:1'], 'list', ['app:1']],
+  [['images', 'app:1'], 'list', ['app:1', {}]],
   [['rmi', '-f', 'a', 'b'], 'remove', [['a', 'b'], { force: true }]],
   [['image', 'rm', 'a'], 'remove', [['a'], { force: false }]],
   [['image', 'tag', 'a', 'b'], 'tag', ['a', 'b']],
   [['load', '--input=x.tar'], 'load', ['/here/x.tar']],
   [['import', 'x.tar', '-c', 'CMD x', '--change=ENV A=1'], 'import', ['/here/x.tar', undefined, ['CMD x', 'ENV A=1']]],
   [['image', 'from-host', 'a', 'sh', '/bin/ls'], 'fromHost', ['a', ['sh', '/bin/ls']]],
-  [['system', 'prune', '-f'], 'prune', [{ all: false }]],
+  [['system', 'prune', '-f'], 'prune', [{ all: false, filters: {} }]],
   [['ps'], 'containers', [{ all: false, filters: {} }]],
   [['ps', '-l'], 'containers', [{ all: true, filters: {} }]],
   [

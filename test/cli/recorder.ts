@@ -9,6 +9,7 @@ import type {
   ImageSummary,
   RunRequest,
 } from '../../src/engine/api.js'
+import { imageFilter } from '../../src/engine/images/filter.js'
 
 /** What the engine was asked, by method. */
 export type Calls = { method: string; args: unknown[] }[]
@@ -99,7 +100,9 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       targets: record('targets', (r: never) => answers.dockerfile!.targets!(r)) as never,
     },
     images: {
-      list: record('list', () => answers.list ?? []),
+      list: record('list', (_: string | undefined, filters: Record<string, string[]>) =>
+        (answers.list ?? []).filter(imageFilter(filters, () => answers.list![0]!)),
+      ) as never,
       inspect: record('inspect', () => answers.inspect!),
       history: record('history', () => answers.history ?? []),
       tag: record('tag', () => undefined),

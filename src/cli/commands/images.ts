@@ -63,7 +63,7 @@ export const command = defineCommand({
 function rowOf(image: ImageSummary, full: boolean, now: number): Record<string, string> {
   const size = humanSize(image.sizeBytes)
   return {
-    Containers: String(image.containers),
+    Containers: 'N/A',
     CreatedAt: goTime(image.created),
     CreatedSince: since(image.created, now),
     Digest: image.manifestDigest || '<none>',
