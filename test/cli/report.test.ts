@@ -81,7 +81,7 @@ const unknown: [argv: string[], status: number, message: RegExp][] = [
   [['tag', 'a'], 1, /'tsbox tag' requires 2 arguments/],
   [['rmi'], 1, /'tsbox rmi' requires at least 1 argument/],
   [['doctor', 'x'], 1, /'tsbox doctor' accepts no arguments/],
-  [['images', '--filter', 'x=y'], 1, /filter "x=y" is not known/],
+  [['images', '--filter', 'x=y'], 1, /invalid filter 'x'/],
   [['images', '--format', '{{.Nope'], 64, /unclosed action/],
 ]
 
