@@ -79,6 +79,10 @@ const imageOnly: Readonly<Record<string, Entry>> = {
     summary: 'Show how a second image differs from a first',
     load: () => import('./commands/image-diff.js'),
   },
+  explore: {
+    summary: 'Look through the layers and files of an image',
+    load: () => import('./commands/image-explore.js'),
+  },
   prune: { summary: 'Remove unused images', load: () => import('./commands/image-prune.js') },
   verify: {
     summary: 'Read every byte of images again and compare it with their digests',
@@ -122,6 +126,7 @@ export const groups: Readonly<Record<string, Group>> = {
     commands: {
       build: commands.build!,
       diff: imageOnly.diff!,
+      explore: imageOnly.explore!,
       'from-host': fromHost,
       history: commands.history!,
       import: commands.import!,

@@ -45,7 +45,15 @@ export type {
   DockerfileRequest,
   DockerfileTarget,
 } from './api/dockerfile.js'
-export type { ImageDifference, ImagePruneRequest, ImageVerdict, PathDifference } from './api/image-checks.js'
+export type {
+  ExploredImage,
+  ExploredLayer,
+  ImageDifference,
+  ImagePruneRequest,
+  ImageVerdict,
+  LayerChange,
+  PathDifference,
+} from './api/image-checks.js'
 export type { ImageEngine, ImageInspect, ImageSummary } from './api/images.js'
 export type { RunOutcome, RunRequest } from './api/run.js'
 export type {

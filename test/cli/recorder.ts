@@ -113,6 +113,7 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       fromHost: record('fromHost', () => ID),
       prune: record('pruneImages', () => ({ deleted: ['untagged: x'], reclaimedBytes: 5 })),
       verify: record('verifyImages', () => []),
+      explore: record('explore', () => undefined as never),
       diff: record('diffImages', () => undefined as never),
       config: record('config', () => ({
         digest: ID,

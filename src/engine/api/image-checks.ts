@@ -43,3 +43,37 @@ export interface ImagePruneRequest {
   /** `until` (milliseconds since 1970), `label`, `label!`, `dangling`. */
   filters: Readonly<Record<string, readonly string[]>>
 }
+
+/** What a layer does to one path. */
+export interface LayerChange {
+  path: string
+  kind: 'added' | 'changed' | 'removed'
+  /** Kind of file: `file`, `dir`, `symlink`, `hardlink` …; of a removed one what it was. */
+  type: string
+  mode: number
+  uid: number
+  gid: number
+  /** Bytes of content; of a removed file those that are hidden now. */
+  size: number
+  link?: string | undefined
+}
+
+export interface ExploredLayer {
+  diffID: string
+  createdBy: string
+  /** Bytes of the files that it brings. */
+  sizeBytes: number
+  /** Directories before what is in them. */
+  changes: LayerChange[]
+}
+
+export interface ExploredImage {
+  id: string
+  /** Base first. */
+  layers: ExploredLayer[]
+  /** Bytes of files that a later layer replaces or removes: they are shipped for nothing. */
+  wastedBytes: number
+  totalBytes: number
+  /** Where they are, the most first: path, how many layers have it, bytes. */
+  waste: { path: string; count: number; bytes: number }[]
+}

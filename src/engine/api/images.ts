@@ -1,7 +1,7 @@
 /** Images: what is listed, shown and changed. */
 
 import type { ContainerConfig, HistoryEntry, ImageConfig } from '../../oci/config.js'
-import type { ImageDifference, ImagePruneRequest, ImageVerdict } from './image-checks.js'
+import type { ExploredImage, ImageDifference, ImagePruneRequest, ImageVerdict } from './image-checks.js'
 
 export interface ImageSummary {
   /** `docker.io/library/x` is shown as `x`; undefined for an image without a tag. */
@@ -69,5 +69,7 @@ export interface ImageEngine {
   verify(references: readonly string[] | undefined): Promise<ImageVerdict[]>
   /** How the second image differs from the first. @param options `times`: also in files' times */
   diff(first: string, second: string, options: { times: boolean }): Promise<ImageDifference>
+  /** What each layer brings, changes and removes. */
+  explore(reference: string): Promise<ExploredImage>
   config(reference: string): Promise<{ digest: string; config: ImageConfig }>
 }

@@ -1,5 +1,6 @@
 import type { HistoryEntry, ImageConfig } from '../../oci/config.js'
 import type {
+  ExploredImage,
   ImageDifference,
   ImageEngine,
   ImageInspect,
@@ -69,6 +70,10 @@ export class NodeImages implements ImageEngine {
 
   async diff(first: string, second: string, options: { times: boolean }): Promise<ImageDifference> {
     return (await import('./diff.js')).diffImages(this.#deps.shop, first, second, options)
+  }
+
+  async explore(reference: string): Promise<ExploredImage> {
+    return (await import('./explore.js')).exploreImage(this.#deps.shop, reference)
   }
 
   async config(reference: string): Promise<{ digest: string; config: ImageConfig }> {
