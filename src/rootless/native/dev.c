@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "old-mounts.h"
 #include "site.h"
 
 static int bind_node(struct site *s, int dev, const char *name)
@@ -41,6 +42,12 @@ static int mount_below(struct site *s, int dev, const char *name, int mount)
 static int pts_mount(struct site *s)
 {
 	AUTO_FD fs = k_fsopen("devpts");
+
+	if (fs < 0 && errno == ENOSYS) {
+		const char *options = s->world->single ? "newinstance,ptmxmode=0666,mode=0620" : "newinstance,ptmxmode=0666,mode=0620,gid=5";
+		int old = old_new("devpts", options, K_ATTR_NOSUID | K_ATTR_NOEXEC);
+		return old < 0 ? fail(s->f, "mount devpts", "%s", "") : old;
+	}
 	bool ok = fs >= 0 && k_fsconfig(fs, K_FSCONFIG_FLAG, "newinstance", NULL) == 0 &&
 		k_fsconfig(fs, K_FSCONFIG_STRING, "ptmxmode", "0666") == 0 &&
 		k_fsconfig(fs, K_FSCONFIG_STRING, "mode", "0620") == 0;

@@ -22,6 +22,8 @@ enum {
 	NR_openat2 = 437,
 	NR_pidfd_getfd = 438,
 	NR_mount_setattr = 442,
+	NR_landlock_create_ruleset = 444,
+	NR_landlock_restrict_self = 446,
 };
 
 /* openat2(2) */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "old-mounts.h"
 #include "site.h"
 
 /* `source` is what mount tables show. */
@@ -29,7 +30,9 @@ int mount_plain(const char *fstype, unsigned attrs)
 {
 	AUTO_FD fs = k_fsopen(fstype);
 
-	return fs < 0 ? -1 : mount_create(fs, fstype, attrs);
+	if (fs < 0)
+		return errno == ENOSYS ? old_new(fstype, "", attrs) : -1;
+	return mount_create(fs, fstype, attrs);
 }
 
 static int set_number(int fs, const char *key, const char *format, unsigned long long value)
@@ -40,9 +43,26 @@ static int set_number(int fs, const char *key, const char *format, unsigned long
 	return k_fsconfig(fs, K_FSCONFIG_STRING, key, text);
 }
 
+/* Options of mount(2) for a tmpfs. */
+static int old_tmpfs(struct site *s, const struct tmpfs_options *o)
+{
+	char options[128];
+	int n = snprintf(options, sizeof options, "mode=%o", o->mode);
+
+	if (o->size)
+		n += snprintf(options + n, sizeof options - (size_t)n, ",size=%llu", (unsigned long long)o->size);
+	if (!s->world->single)
+		snprintf(options + n, sizeof options - (size_t)n, ",uid=%u,gid=%u", o->uid, o->gid);
+	int mount = old_new("tmpfs", options, o->attrs);
+	return mount < 0 ? fail(s->f, "mount tmpfs", "%s", "") : mount;
+}
+
 int mount_tmpfs(struct site *s, const struct tmpfs_options *o)
 {
 	AUTO_FD fs = k_fsopen("tmpfs");
+
+	if (fs < 0 && errno == ENOSYS)
+		return old_tmpfs(s, o);
 
 	if (fs < 0 || set_number(fs, "mode", "%llo", o->mode) < 0 || (o->size && set_number(fs, "size", "%llu", o->size) < 0))
 		return fail(s->f, "mount tmpfs", "%s", "");
@@ -57,11 +77,28 @@ int mount_clone_following(int dirfd, const char *path, bool recursive)
 {
 	unsigned flags = K_OPEN_TREE_CLONE | (path[0] ? 0 : AT_EMPTY_PATH);
 	int fd = k_open_tree(dirfd, path, flags | (recursive ? K_AT_RECURSIVE : 0));
+	bool old = fd < 0 && errno == ENOSYS;
 
+	if (old)
+		fd = old_clone(dirfd, path, recursive);
 	/* Mounts from outside hide what is below them, and must go on doing so: only all of them may be taken. */
 	if (fd < 0 && errno == EINVAL && !recursive)
-		fd = k_open_tree(dirfd, path, flags | K_AT_RECURSIVE);
+		fd = old ? old_clone(dirfd, path, true) : k_open_tree(dirfd, path, flags | K_AT_RECURSIVE);
 	return fd;
+}
+
+static int set_attributes(int mount, bool recursive, uint64_t attrs, unsigned long propagation)
+{
+	int result = k_mount_setattr(mount, recursive ? K_AT_RECURSIVE : 0, attrs, propagation);
+
+	return result < 0 && errno == ENOSYS ? old_setattr(mount, recursive, attrs, propagation) : result;
+}
+
+int mount_move(int mount, int target)
+{
+	int result = k_move_mount(mount, target);
+
+	return result < 0 && errno == ENOSYS ? old_move(mount, target) : result;
 }
 
 int mount_clone(int dirfd, const char *path, bool recursive)
@@ -69,7 +106,7 @@ int mount_clone(int dirfd, const char *path, bool recursive)
 	int fd = mount_clone_following(dirfd, path, recursive);
 
 	/* What the host mounts later on is no business of the container's. */
-	if (fd >= 0 && k_mount_setattr(fd, K_AT_RECURSIVE, 0, MS_PRIVATE) < 0) {
+	if (fd >= 0 && set_attributes(fd, true, 0, MS_PRIVATE) < 0) {
 		close_fd(&fd);
 		return -1;
 	}
@@ -78,7 +115,7 @@ int mount_clone(int dirfd, const char *path, bool recursive)
 
 int mount_attach(struct site *s, int mount, int target, const char *what)
 {
-	int result = k_move_mount(mount, target);
+	int result = mount_move(mount, target);
 
 	if (result < 0)
 		fail(s->f, "mount", "%s", what);
@@ -99,28 +136,47 @@ int mount_at(struct site *s, int mount, const char *path, enum target_kind kind)
 
 int mount_restrict(struct site *s, int mount, uint32_t attrs, const char *what)
 {
-	if (k_mount_setattr(mount, K_AT_RECURSIVE, attrs, 0) < 0)
+	if (set_attributes(mount, true, attrs, 0) < 0)
 		return fail(s->f, "mount options", "%s", what);
 	return 0;
 }
 
 int mount_readonly(struct site *s, int mount, bool recursive, const char *what)
 {
-	if (k_mount_setattr(mount, recursive ? K_AT_RECURSIVE : 0, K_ATTR_RDONLY, 0) < 0)
+	if (set_attributes(mount, recursive, K_ATTR_RDONLY, 0) < 0)
 		return fail(s->f, "make read-only", "%s", what);
 	return 0;
+}
+
+/* -1 and errno */
+static int scratch_mount(struct site *s, int target)
+{
+	unsigned attrs = K_ATTR_NOSUID | K_ATTR_NODEV;
+	char path[32];
+	AUTO_FD fs = k_fsopen("tmpfs");
+
+	if (fs >= 0) {
+		AUTO_FD mount = mount_create(fs, "tmpfs", attrs);
+		if (mount >= 0 && k_move_mount(mount, target) == 0)
+			return take_fd(&mount);
+	}
+	/* Where there is no scratch yet for a place of its own. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+	if (errno != ENOSYS || mount("tmpfs", path, "tmpfs", attrs, "mode=0755") < 0)
+		return -1;
+	return open(s->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Mounted on the root's place before the root is: still ours afterwards, but out of the container's sight. */
 int scratch_open(struct site *s)
 {
-	AUTO_FD mount = mount_tmpfs(s, &(struct tmpfs_options){.mode = 0755, .attrs = K_ATTR_NOSUID | K_ATTR_NODEV});
+	AUTO_FD target = open(s->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD mount = target < 0 ? -1 : scratch_mount(s, target);
 
 	if (mount < 0)
-		return -1;
-	AUTO_FD target = open(s->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target < 0 || k_move_mount(mount, target) < 0)
 		return fail(s->f, "mount", "%s", s->root_path);
+	old_use(mount);
+	s->place = take_fd(&target);
 	if (mkdirat(mount, "empty", 0755) < 0 || mkdirat(mount, "nothing", 0755) < 0)
 		return fail(s->f, "mkdir", "%s", "empty");
 	s->scratch = take_fd(&mount);

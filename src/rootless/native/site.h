@@ -17,8 +17,9 @@ struct site {
 	/* Messages to the worker: mount points that were made. */
 	struct writer *ctl;
 	bool own_net, tty;
-	/* Host directory on which the root is mounted. */
+	/* Host directory on which the root is mounted, and what is below that. */
 	const char *root_path;
+	int place;
 	int root;
 	/* A tmpfs for what has no place of its own: files in memory, trees, an empty directory. */
 	int scratch;
@@ -54,6 +55,8 @@ int mount_plain(const char *fstype, unsigned attrs);
 int mount_clone(int dirfd, const char *path, bool recursive);
 /* The same, with what the host mounts there later on. */
 int mount_clone_following(int dirfd, const char *path, bool recursive);
+/* -1 and errno */
+int mount_move(int mount, int target);
 /* Consumes `mount`. */
 int mount_attach(struct site *s, int mount, int target, const char *what);
 int mount_at(struct site *s, int mount, const char *path, enum target_kind kind);
