@@ -30,6 +30,7 @@
 
 #include "idmap.h"
 #include "kernel.h"
+#include "shared-pids.h"
 #include "worker.h"
 
 enum { FIRST_LANE = 3, LANES_MAX = 256 };
@@ -190,7 +191,39 @@ static void serve(struct lane *lanes, int count, const struct world *world)
 			if (poll_set[i].revents)
 				start_worker(lanes, count, i, world);
 		reap(lanes, count, -1, WNOHANG);
+		/* Then there is more to do at the end than to die: the end of the lane says when. */
+		if (*world->shares_pids)
+			prctl(PR_SET_PDEATHSIG, 0);
 	}
+}
+
+struct lanes {
+	const struct lane *lanes;
+	int count;
+};
+
+/* One that became a container's monitor has a session of its own, and stays. */
+static bool is_monitor(const void *with, pid_t pid)
+{
+	const struct lanes *all = with;
+
+	for (int i = 0; i < all->count; i++)
+		if (all->lanes[i].worker == pid)
+			return true;
+	return false;
+}
+
+/* Where no pid namespace does it: shared-pids.h. Once its worker is gone, what a step left is our child. */
+static void end_orphans(struct lane *lanes, int count)
+{
+	struct lanes all = {lanes, count};
+	AUTO_FD proc = shared_pids_open();
+
+	for (int i = 0; i < count; i++)
+		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
+			reap(lanes, count, lanes[i].worker, 0);
+	if (proc >= 0)
+		shared_pids_end(proc, &(struct shared_pids_ending){.keep = is_monitor, .with = &all});
 }
 
 int inside_main(char **argv)
@@ -207,6 +240,9 @@ int inside_main(char **argv)
 	ignore_terminal();
 	umask(0);
 	raise_nofile(&world);
+	world.shares_pids = mmap(NULL, sizeof *world.shares_pids, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (world.shares_pids == MAP_FAILED)
+		return 2;
 	for (int i = 0; i < count; i++) {
 		lanes[i] = (struct lane){FIRST_LANE + i, 0};
 		fcntl(lanes[i].fd, F_SETFD, FD_CLOEXEC);
@@ -216,9 +252,10 @@ int inside_main(char **argv)
 	serve(lanes, count, &world);
 	/* The workers would die with us, but somebody waits for our end to remove what their steps had open. */
 	for (int i = 0; i < count; i++)
-		/* One that became a container's monitor has a session of its own, and stays. */
 		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
 			kill(lanes[i].worker, SIGKILL);
+	if (*world.shares_pids)
+		end_orphans(lanes, count);
 	reap(lanes, count, 0, 0);
 	return 0;
 }

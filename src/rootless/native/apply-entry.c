@@ -14,6 +14,7 @@
 #include "beneath.h"
 #include "kernel.h"
 #include "tree.h"
+#include "whiteout.h"
 
 static int parent_of(struct apply *a, const char *path, const char **name)
 {
@@ -46,11 +47,6 @@ static int clear_name(struct apply *a, int parent, const char *name, const char 
 	return 0;
 }
 
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
-}
-
 int apply_dir(struct apply *a, const struct entry *e)
 {
 	const char *name;
@@ -65,7 +61,7 @@ int apply_dir(struct apply *a, const struct entry *e)
 			return fail(a->f, "mkdir", "%s", e->path);
 		if (!S_ISDIR(st.st_mode)) {
 			/* A directory where the layer removed something hides what was in that. */
-			replaced = is_whiteout(&st);
+			replaced = whiteout_is(parent, name, &st);
 			if (clear_name(a, parent, name, e->path) < 0)
 				return -1;
 			if (mkdirat(parent, name, 0755) < 0)
@@ -158,14 +154,13 @@ int apply_link(struct apply *a, const struct entry *e)
 	return result;
 }
 
-static int make_special(int parent, const char *name, const struct entry *e)
+static int make_special(struct apply *a, int parent, const char *name, const struct entry *e)
 {
 	if (e->type == E_SYMLINK)
 		return symlinkat(e->link, parent, name);
 	if (e->type == E_FIFO)
 		return mkfifoat(parent, name, 0600);
-	/* A whiteout is the only device that a user namespace may make. */
-	return mknodat(parent, name, S_IFCHR, makedev(0, 0));
+	return whiteout_make(a->root, parent, name);
 }
 
 int apply_special(struct apply *a, const struct entry *e)
@@ -176,12 +171,12 @@ int apply_special(struct apply *a, const struct entry *e)
 
 	if (parent < 0)
 		return -1;
-	if (make_special(parent, name, e) < 0) {
+	if (make_special(a, parent, name, e) < 0) {
 		if (errno != EEXIST)
 			return fail(a->f, "create", "%s", e->path);
 		if (clear_name(a, parent, name, e->path) < 0)
 			return -1;
-		if (make_special(parent, name, e) < 0)
+		if (make_special(a, parent, name, e) < 0)
 			return fail(a->f, "create", "%s", e->path);
 	}
 	if (e->type == E_WHITEOUT)

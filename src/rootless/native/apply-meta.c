@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apply.h"
+#include "whiteout.h"
 
 /* `fresh`: made by us just now, so that a plain file is root's already. */
 static int set_owner(struct apply *a, int fd, const struct entry *e, bool fresh)
@@ -70,5 +71,5 @@ int apply_meta(struct apply *a, int fd, const struct entry *e, bool fresh)
 
 int apply_opaque_mark(struct apply *a, int fd, const char *path)
 {
-	return fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0 ? fail(a->f, "mark opaque", "%s", path) : 0;
+	return opaque_make(a->root, fd) < 0 ? fail(a->f, "mark opaque", "%s", path) : 0;
 }

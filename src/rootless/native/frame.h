@@ -54,6 +54,7 @@ enum frame_type {
 	FR_SPAWN_EXIT = 0xa4,
 	FR_FILE_OF = 0xa5,
 	FR_FILES_END = 0xa6,
+	FR_COPIED = 0xa7,
 };
 
 struct frame {

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@
 
 #include "init.h"
 #include "kernel.h"
+#include "shared-pids.h"
 
 _Noreturn void init_abandon(struct init *in)
 {
@@ -33,9 +35,11 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Descriptors of the host's files that the mounts needed: the payload could not reach them, but none shall be left. */
-static void close_leftovers(const struct init_args *a, const struct site *s)
+static void close_leftovers(const struct init *in)
 {
-	int fixed[] = {2, a->ctl, a->pass, a->std[0], a->std[1], a->std[2], s->upper, s->owners};
+	const struct init_args *a = in->args;
+	const struct site *s = &in->site;
+	int fixed[] = {2, a->ctl, a->pass, a->std[0], a->std[1], a->std[2], s->upper, s->owners, in->proc};
 	size_t count = ARRAY_LEN(fixed) + s->lower_count;
 	int *kept = xalloc(count * sizeof *kept);
 
@@ -68,7 +72,7 @@ static void make_container(struct init *in)
 		.owners = -1};
 	if (plan_execute(&in->site, &plan) < 0)
 		init_abandon(in);
-	close_leftovers(a, &in->site);
+	close_leftovers(in);
 	in->terminal = (struct terminal){-1, -1};
 	if (!has_terminal(a->stdio))
 		return;
@@ -98,16 +102,12 @@ static void start_emulation(struct init *in, struct payload *p)
 		fail_with(&in->failure, -result, "emulate ids", "");
 		init_abandon(in);
 	}
-	/* They were read. */
-	for (size_t i = 0; i < in->site.lower_count; i++)
-		close(in->site.lower_owners[i]);
-	in->site.lower_count = 0;
 }
 
 static void start_payload(struct init *in, const struct frame *frame)
 {
 	const struct init_args *a = in->args;
-	struct payload p = {.tty = has_terminal(a->stdio), .world = a->world};
+	struct payload p = {.tty = has_terminal(a->stdio), .fenced = a->parent != 0, .world = a->world};
 
 	if (!payload_parse(frame, &p)) {
 		fail_with(&in->failure, EBADMSG, "exec", "malformed");
@@ -207,16 +207,31 @@ static void serve_once(struct init *in)
 		hear_worker(in);
 }
 
-/* Processes that wait for the emulation's answer die all the same: SIGKILL ends the waiting. */
-static void end_rest(struct init *in)
+static void note_end(void *with, pid_t pid, int status)
+{
+	task_note_end(with, pid, status);
+}
+
+/* All of a pid namespace, or what became our child. */
+static void end_processes(struct init *in)
 {
 	int status;
 	pid_t pid;
 
+	if (in->proc >= 0) {
+		shared_pids_end(in->proc, &(struct shared_pids_ending){.ended = note_end, .with = in});
+		return;
+	}
 	kill(-1, SIGKILL);
 	while ((pid = waitpid(-1, &status, 0)) > 0 || errno != ECHILD)
 		if (pid > 0)
 			task_note_end(in, pid, status);
+}
+
+/* Processes that wait for the emulation's answer die all the same: SIGKILL ends the waiting. */
+static void end_rest(struct init *in)
+{
+	end_processes(in);
 	for (size_t i = 0; i < in->listener_count; i++)
 		close(in->listeners[i]);
 	int result = in->emu ? emu_finish(in->emu) : 0;
@@ -227,10 +242,7 @@ static void end_rest(struct init *in)
 	task_tell_exit(in, FR_EXIT, &in->payload);
 }
 
-/*
- * We hold nothing of the terminal, or the pipe, that tsbox was started from: a container that stays shall not keep it
- * open, and a payload that may trace us could take what it was not given.
- */
+/* A container that stays shall hold nothing of the terminal, or the pipe, that it was started from. */
 static void leave_streams(struct init *in)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -244,20 +256,40 @@ static void leave_streams(struct init *in)
 		close(null);
 }
 
+/* Without a pid namespace: what loses its parent is to become our child all the same. */
+static void adopt_orphans(struct init *in)
+{
+	in->proc = shared_pids_open();
+	if (in->proc < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
+		fail(&in->failure, "namespaces", "%s", "/proc");
+		init_abandon(in);
+	}
+}
+
+/* That the mounts stand, and what is not as it should be. */
+static void tell_ready(struct init *in)
+{
+	w_begin(&in->out, FR_READY);
+	w_u8(&in->out, in->args->parent != 0);
+	w_end(&in->out);
+	w_flush(&in->out);
+}
+
 _Noreturn void init_main(const struct init_args *args)
 {
-	struct init in = {.args = args, .payload.status = -1};
+	struct init in = {.args = args, .proc = -1, .payload.status = -1};
 	struct frame frame;
 	sigset_t child;
 
-	die_with_parent(0);
+	die_with_parent(args->parent);
 	writer_init(&in.out, args->ctl);
 	reader_init(&in.in, args->ctl);
-	/* What the payload inherits it gets from here. */
-	if (args->stdio != STDIO_INHERIT)
+	if (is_logged(args->stdio))
 		leave_streams(&in);
+	if (args->parent)
+		adopt_orphans(&in);
 	make_container(&in);
-	w_empty(&in.out, FR_READY);
+	tell_ready(&in);
 	if (!reader_next(&in.in, &frame) || frame.type != FR_EXEC)
 		_exit(0);
 	sigemptyset(&child);
@@ -269,7 +301,6 @@ _Noreturn void init_main(const struct init_args *args)
 		init_abandon(&in);
 	}
 	start_payload(&in, &frame);
-	leave_streams(&in);
 	/* An end is only looked at once the exec is known to have worked or not. */
 	while (!in.payload.ended || in.payload.status >= 0)
 		serve_once(&in);

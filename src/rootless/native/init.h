@@ -35,6 +35,8 @@ struct init {
 	struct terminal terminal;
 	struct task payload, *others;
 	int children;
+	/* Where processes are found that no pid namespace holds; -1 with one. */
+	int proc;
 	/* The emulation, and its listeners: one for the payload, one for each further process. */
 	struct emu *emu;
 	int listeners[TASKS_MAX];

@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "copied.h"
 #include "kernel.h"
 #include "owners.h"
 #include "site.h"
 #include "tree.h"
+#include "whiteout.h"
 
+/* Layers topmost first. */
 struct stack {
 	const char **layers;
 	uint32_t count;
@@ -143,8 +146,7 @@ static int open_owners(struct site *s, const struct stack *k)
 {
 	s->lower_owners = xalloc((k->count + 1) * sizeof *s->lower_owners);
 	if (k->upper) {
-		/* A mount of its own: whoever gets hold of this descriptor can't climb from it to the host's files. */
-		s->upper = mount_clone(AT_FDCWD, k->upper, false);
+		s->upper = open(k->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		s->owners = open_beside(k->upper, O_RDWR | O_CREAT);
 		if (s->upper < 0 || s->owners < 0)
 			return fail(s->f, "open owners", "%s", k->upper);
@@ -173,6 +175,71 @@ static void fill_up(struct site *s, struct stack *k, char paths[2][32])
 	}
 }
 
+static int overlay_either(struct site *s, const struct stack *k)
+{
+	int mount = overlay_new(s, k);
+
+	if (mount < 0 && (s->f->err == EINVAL || s->f->err == ENOSYS)) {
+		struct failure first = *s->f;
+		s->f->err = 0;
+		mount = overlay_classic(s, k);
+		/* Refused either way: the newer interface knows why. */
+		if (mount < 0 && s->f->err == EINVAL)
+			*s->f = first;
+	}
+	return mount;
+}
+
+/* A layer that was made where overlayfs can't be understands only copying; a copy that was begun is gone on with. */
+static bool must_copy(const struct stack *k)
+{
+	bool plain = k->upper && (layer_is_plain(k->upper) || copied_begun(k->work));
+
+	for (uint32_t i = 0; !plain && i < k->count; i++)
+		plain = layer_is_plain(k->layers[i]);
+	return plain;
+}
+
+/* File systems that can't carry an upper, kernels and sandboxes that don't let this user have overlays. */
+static bool may_copy(int err)
+{
+	return err == EINVAL || err == EPERM || err == EACCES || err == ENODEV || err == EOPNOTSUPP || err == EREMOTE;
+}
+
+static void tell_copied(struct site *s, const char *work)
+{
+	w_begin(s->ctl, FR_COPIED);
+	w_str(s->ctl, work, strlen(work));
+	w_end(s->ctl);
+	w_flush(s->ctl);
+}
+
+/* See copied.h. */
+static int copy_mount(struct site *s, const struct stack *k, bool is_root)
+{
+	struct layer_stack stack = {.layers = k->layers, .count = k->count, .upper = k->upper, .work = k->work,
+		.single = s->world->single};
+	char name[32];
+
+	snprintf(name, sizeof name, COPIES "%u", s->scratch_names++);
+	/* Before: whatever of it is made has to go. What a tree was changed to is nobody's business. */
+	tell_copied(s, is_root && k->upper ? k->work : "");
+	AUTO_FD dir = k->upper ? copied_open(&stack, s->f) : copied_links(&stack, s->place, name, s->f);
+	if (dir < 0)
+		return -1;
+	AUTO_FD mount = mount_clone(dir, "", false);
+	if (mount < 0)
+		return fail(s->f, "bind", "%s", "copied layers");
+	if (!k->upper && mount_readonly(s, mount, true, "copied layers") < 0)
+		return -1;
+	if (is_root && s->upper >= 0) {
+		/* All of it is the step's own: owners are recorded as for an upper. */
+		close(s->upper);
+		s->upper = take_fd(&dir);
+	}
+	return take_fd(&mount);
+}
+
 int mount_overlay(struct site *s, struct cursor *spec, bool is_root)
 {
 	struct stack k = {0};
@@ -186,15 +253,12 @@ int mount_overlay(struct site *s, struct cursor *spec, bool is_root)
 		snprintf(incompat, sizeof incompat, "%s/work/incompat", k.work);
 		remove_tree(AT_FDCWD, incompat, &ignored);
 	}
+	bool copy = must_copy(&k);
 	fill_up(s, &k, paths);
-	int mount = overlay_new(s, &k);
-	if (mount < 0 && s->f->err == EINVAL) {
-		struct failure first = *s->f;
+	int mount = copy ? -1 : overlay_either(s, &k);
+	if (mount < 0 && (copy || may_copy(s->f->err))) {
 		s->f->err = 0;
-		mount = overlay_classic(s, &k);
-		/* Refused either way: the newer interface knows why. */
-		if (mount < 0 && s->f->err == EINVAL)
-			*s->f = first;
+		mount = copy_mount(s, &k, is_root);
 	}
 	free(k.layers);
 	return mount;

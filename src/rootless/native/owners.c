@@ -209,6 +209,20 @@ int owners_save(struct owners *t, int dirfd)
 	return unlinkat(dirfd, OWNERS_FILE, 0) < 0 && errno != ENOENT ? -1 : 0;
 }
 
+bool owners_restrict(struct owners *t, int dir)
+{
+	size_t kept = 0, count = t->count;
+	struct stat st;
+
+	for (size_t i = 0; i < count; i++)
+		if (fstatat(dir, t->records[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			t->records[kept++] = t->records[i];
+		else
+			free(t->records[i].path);
+	t->count = kept;
+	return kept < count;
+}
+
 void owners_free(struct owners *t)
 {
 	for (size_t i = 0; i < t->count; i++)

@@ -40,6 +40,8 @@ bool owners_find(struct owners *t, const char *path, struct owner *o);
 void owners_put(struct owners *t, const char *path, struct owner o);
 /* Replaces the file by rename; removes it when there is no record. */
 int owners_save(struct owners *t, int dirfd);
+/* Drops the records of paths that are not below `dir`; true where there were any. */
+bool owners_restrict(struct owners *t, int dir);
 void owners_free(struct owners *t);
 
 #endif

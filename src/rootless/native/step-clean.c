@@ -1,11 +1,13 @@
 /* Mount points that a step's init made in the upper, and that nobody wants to find in the layer. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "copied.h"
 #include "kernel.h"
 #include "step-internal.h"
 
@@ -29,9 +31,31 @@ static void remove_created(int upper, const char *path)
 	utimensat(dir, ".", t, 0);
 }
 
+/* Where mount points were made. */
+static int open_changes(const struct step *s)
+{
+	char root[4200];
+
+	if (!s->copied_work || !s->copied_work[0])
+		return s->upper[0] ? open(s->upper, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	snprintf(root, sizeof root, "%s/root", s->copied_work);
+	return open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void finish_copies(struct step *s)
+{
+	AUTO_FD place = open(s->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct failure ignored = {0};
+
+	if (place >= 0)
+		copied_discard(place, &ignored);
+	if (s->copied_work[0])
+		copied_finish(s->upper, s->copied_work, &s->failure);
+}
+
 void step_clean_up(struct step *s)
 {
-	AUTO_FD upper = s->upper[0] ? open(s->upper, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	AUTO_FD upper = open_changes(s);
 
 	while (s->created_count > 0) {
 		char *path = s->created[--s->created_count];
@@ -39,4 +63,6 @@ void step_clean_up(struct step *s)
 			remove_created(upper, path);
 		free(path);
 	}
+	if (s->copied_work)
+		finish_copies(s);
 }

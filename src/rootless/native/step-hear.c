@@ -185,6 +185,14 @@ void step_hear_init(struct step *s, const struct frame *f)
 			s->created[s->created_count++] = xstrndup(path, strlen(path));
 		break;
 	}
+	case FR_COPIED: {
+		const char *work = c_str(&c);
+		if (!s->copied_work || !s->copied_work[0]) {
+			free(s->copied_work);
+			s->copied_work = xstrndup(work, strlen(work));
+		}
+		break;
+	}
 	case FR_ERROR: {
 		uint32_t err = c_u32(&c);
 		const char *stage = c_str(&c);

@@ -16,8 +16,10 @@ struct step {
 	enum stdio_mode stdio;
 	bool wants_stdin, own_net, monitored;
 	uint8_t shared;
-	/* Host directory of the root's changes, "" without one. */
-	const char *upper;
+	/* Host directory of the root's changes, "" without one; that on which the root is mounted. */
+	const char *upper, *root_path;
+	/* Without a pid namespace, which could not be had: shared-pids.h. */
+	bool shares_pids;
 
 	pid_t init;
 	struct reader from_init;
@@ -39,6 +41,8 @@ struct step {
 	uint8_t exit_kind;
 	uint32_t exit_value;
 	struct failure failure;
+	/* The root (or another tree) is a copy of its layers, made with this work directory ("" for none): copied.h. */
+	char *copied_work;
 	/* Mount points that were made in the upper. */
 	char *created[CREATED_MAX];
 	size_t created_count;
@@ -51,6 +55,8 @@ static inline void step_close(struct step *s, int i)
 
 /* step-start.c: makes the streams and the init. -1 and a failure. */
 int step_start(struct step *s, struct init_args *a);
+/* Ends what the init left behind; it leaves nothing where it has a pid namespace. */
+void step_end_orphans(struct step *s);
 
 /* step-hear.c */
 void step_hear_lane(struct step *s, const struct frame *f);
@@ -58,7 +64,7 @@ void step_hear_init(struct step *s, const struct frame *f);
 /* The payload takes more of the input that is under way. */
 void step_feed(struct step *s);
 
-/* step-clean.c: removes the mount points again. */
+/* step-clean.c: removes the mount points again, and makes the layer of a copied root. */
 void step_clean_up(struct step *s);
 
 #endif

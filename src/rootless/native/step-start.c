@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "kernel.h"
+#include "shared-pids.h"
 #include "step-internal.h"
 
 /* The payload's ends go to `args`, which keeps them above 2. */
@@ -33,7 +35,45 @@ static int make_streams(struct step *s, struct init_args *a)
 	return 0;
 }
 
-static pid_t clone_init(struct step *s)
+static pid_t clone_with(struct k_clone_args *args)
+{
+	pid_t pid = (pid_t)syscall(NR_clone3, args, sizeof *args);
+
+	/* Sandboxes that filter calls can't look into clone3's structure and deny it. */
+	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
+		pid = (pid_t)syscall(SYS_clone, args->flags | SIGCHLD, NULL, NULL, NULL, NULL);
+	return pid;
+}
+
+/* Only where no pid namespace is to be had, and its processes can be found without one. */
+static pid_t clone_sharing(struct step *s, struct init_args *a, struct k_clone_args *args)
+{
+	int refusal = errno;
+	AUTO_FD proc = refusal == EPERM || refusal == ENOSPC || refusal == EINVAL ? shared_pids_open() : -1;
+
+	if (proc < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return errno = refusal, -1;
+	s->shares_pids = true;
+	*s->world->shares_pids = true;
+	/* The agent takes notice when it wakes up. */
+	kill(getppid(), SIGCHLD);
+	a->parent = getpid();
+	args->flags &= ~K_CLONE_NEWPID;
+	pid_t pid = clone_with(args);
+	if (pid < 0)
+		errno = refusal;
+	return pid;
+}
+
+void step_end_orphans(struct step *s)
+{
+	AUTO_FD proc = s->shares_pids ? shared_pids_open() : -1;
+
+	if (proc >= 0)
+		shared_pids_end(proc, &(struct shared_pids_ending){0});
+}
+
+static pid_t clone_init(struct step *s, struct init_args *a)
 {
 	struct k_clone_args args = {.exit_signal = SIGCHLD,
 		.flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWCGROUP};
@@ -44,11 +84,8 @@ static pid_t clone_init(struct step *s)
 		args.flags |= K_CLONE_NEWIPC;
 	if (!(s->shared & SHARED_UTS))
 		args.flags |= K_CLONE_NEWUTS;
-	pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
-	/* Sandboxes that filter calls can't look into clone3's structure and deny it. */
-	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
-		pid = (pid_t)syscall(SYS_clone, args.flags | SIGCHLD, NULL, NULL, NULL, NULL);
-	return pid;
+	pid_t pid = clone_with(&args);
+	return pid < 0 ? clone_sharing(s, a, &args) : pid;
 }
 
 int step_start(struct step *s, struct init_args *a)
@@ -63,7 +100,7 @@ int step_start(struct step *s, struct init_args *a)
 	a->ctl = ctl[1];
 	a->pass = pass[1];
 	s->pass = pass[0];
-	s->init = clone_init(s);
+	s->init = clone_init(s, a);
 	if (s->init < 0)
 		return fail(&s->failure, "namespaces", "%s", "");
 	if (s->init == 0) {

@@ -143,6 +143,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	struct init_args args = {.world = world, .root_path = c_str(&c)};
 	int status = 0;
 
+	s.root_path = args.root_path;
 	s.upper = c_str(&c);
 	s.own_net = args.own_net = c_u8(&c);
 	s.shared = c_u8(&c);
@@ -157,6 +158,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 		/* The last process of the namespace has ended when this returns. */
 		while (waitpid(s.init, &status, 0) < 0 && errno == EINTR)
 			;
+		step_end_orphans(&s);
 		if (s.monitor)
 			monitor_drain(s.monitor);
 		drain(&s);
@@ -171,6 +173,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 		free(s.to_init.buf);
 	}
 	report(&s);
+	free(s.copied_work);
 	free(s.relay);
 	free(s.input);
 	free(copy);

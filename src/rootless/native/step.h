@@ -38,6 +38,8 @@ struct init_args {
 	const char *root_path;
 	bool own_net;
 	enum stdio_mode stdio;
+	/* The worker, where there is no pid namespace (shared-pids.h); else 0. */
+	pid_t parent;
 	int ctl;
 	/* The payload's 0, 1, 2. */
 	int std[3];
@@ -56,7 +58,7 @@ struct payload {
 	uint32_t uid, gid, umask;
 	uint32_t *groups, group_count;
 	uint64_t caps;
-	bool no_new_privs, emulate, own_keyring;
+	bool no_new_privs, emulate;
 	uint32_t emulate_flags;
 	struct {
 		uint32_t resource;
@@ -73,6 +75,8 @@ struct payload {
 	/* Shared with init: says the same where a filter leaves no call to say it with. */
 	struct failure *last_word;
 	bool tty;
+	/* No pid namespace keeps it from others. */
+	bool fenced;
 	const struct world *world;
 };
 /* False for a malformed one; pointers lead into the frame. */

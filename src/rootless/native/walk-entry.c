@@ -23,7 +23,7 @@ static void read_mark(struct walk *w, int fd, const char *name, struct marks *m)
 	if (n < 0)
 		return;
 	w->value[n] = 0;
-	if (!strcmp(name, "user.overlay.opaque"))
+	if (!strcmp(name, "user.overlay.opaque") || !strcmp(name, "user.tsbox.opaque"))
 		m->opaque = w->value[0] == 'y';
 	else if (!strcmp(name, XATTR_DEVICE)) {
 		if (sscanf(w->value, "%c:%u:%u", &m->device, &m->major, &m->minor) != 3)
@@ -122,6 +122,12 @@ __attribute__((noinline)) int walk_send_open(struct walk *w, int fd, const struc
 		e->gid = m.owner.gid;
 	}
 	e->xattr_count = m.count;
+	if (m.device == 'c' && !m.major && !m.minor && e->type == E_FILE) {
+		/* Where a real one could not be made: whiteout.h. */
+		e->type = E_WHITEOUT;
+		walk_send(w, &(struct entry){.type = E_WHITEOUT, .path = w->path});
+		return 0;
+	}
 	if (m.device && e->type == E_FILE) {
 		e->type = m.device == 'b' ? E_BLOCK : E_CHAR;
 		e->major = m.major;
