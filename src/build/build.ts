@@ -44,7 +44,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const internal = new InternalStep(host)
   const [dockerfile, checks] = await internal.run(
     `[internal] load build definition from ${job.file.split('/').pop()}`,
-    async (status, id) => {
+    async ({ status, id }) => {
       status(`transferring dockerfile: ${job.text.length}B`)
       const parsed = parseDockerfile(job.text, { file: job.file, syntax: job.plan.buildArgs.BUILDKIT_SYNTAX })
       return [parsed, new BuildChecks(parsed, job, host, id)] as const
@@ -66,8 +66,8 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const caching = wanted ? await import('./export/cache-entries.js') : undefined
   const entries = await caching?.cacheEntries(host, solver, plan.target, job.epoch)
   const inline = job.inlineCache && entries ? caching?.inlineFields(entries.records, solved.layers) : undefined
-  const image = await internal.run('exporting to image', async (status) => {
-    const image = await exportImage(host, sink, plan, solver, solved, { ...job, inline })
+  const image = await internal.run('exporting to image', async ({ status, transfer }) => {
+    const image = await exportImage(host, sink, plan, solver, solved, { ...job, inline, transfer })
     status(`writing image ${image.config.digest}`)
     for (const tag of job.tags) status(`naming to ${tag}`)
     return image

@@ -252,7 +252,7 @@ export interface GitHost {
   /** Asks the repository, unless a full id is given. @throws TsboxError E_GIT_REF, E_GIT_FETCH, E_GIT_CHECKSUM, E_NO_GIT, E_NO_SSH */
   resolve(source: GitSource): Promise<GitCommit>
   /** The files as a layer. @throws TsboxError E_GIT_FETCH, E_GIT_REF, E_GIT_SUBDIR */
-  layer(source: GitSource, commit: GitCommit): Promise<Layer>
+  layer(source: GitSource, commit: GitCommit, transfer?: StartTransfer): Promise<Layer>
 }
 
 /** Everything the builder is given. */

@@ -3,6 +3,7 @@ import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
 import { MEDIA, mediaTypeAs } from '../../oci/media-type.js'
 import { hashOf } from '../graph/key.js'
 import type { Plan } from '../graph/plan.js'
+import type { StartTransfer } from '../progress/transfer.js'
 import type { BuildHost, ImageSink, Layer } from '../seams.js'
 import type { Solved, Solver } from '../solve/solver.js'
 
@@ -29,6 +30,7 @@ interface ExportOptions {
   epoch?: number | undefined
   signal: AbortSignal
   inline?: ((date: ImageDate | undefined) => object) | undefined
+  transfer: StartTransfer
 }
 
 /**
@@ -43,9 +45,16 @@ export async function exportImage(
   plan: Plan,
   solver: Solver,
   solved: Solved,
-  { epoch, signal, inline }: ExportOptions,
+  { epoch, signal, inline, transfer }: ExportOptions,
 ): Promise<ExportedImage> {
-  const descriptors = await Promise.all(solved.layers.map((l) => layerDescriptor(host, l, epoch)))
+  const moved = transfer('exporting layers', 0)
+  const describe = async (layer: Layer) => {
+    const described = await layerDescriptor(host, layer, epoch)
+    moved.add(described.descriptor.size)
+    return described
+  }
+  const descriptors = await Promise.all(solved.layers.map(describe))
+  moved.end()
   signal.throwIfAborted()
   const fixed = fixedConfig(
     plan,

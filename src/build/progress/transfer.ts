@@ -1,3 +1,5 @@
+import type { ProgressSink } from './event.js'
+
 /** What a transfer is over before is not told: it would be noise. */
 const QUIET_MS = 250
 /** No more often than this. */
@@ -41,3 +43,19 @@ export class Transfer {
 
 /** Begins to tell of bytes that move. @param totalBytes 0 where unknown */
 export type StartTransfer = (name: string, totalBytes: number) => Transfer
+
+/** Where transfers of a vertex are told of. */
+export interface TransferSink {
+  progress: ProgressSink
+  nowMs(): number
+}
+
+/** Transfers of a vertex as progress events. @param id its number; undefined for one that is not shown */
+export function transfersOf({ progress, nowMs }: TransferSink, id: number | undefined): StartTransfer {
+  return (name, totalBytes) => {
+    const tell = (current: number, total: number, done: boolean) => {
+      if (id !== undefined) progress({ type: 'status', id, time: nowMs(), name, current, total, done })
+    }
+    return new Transfer({ nowMs, tell }, totalBytes)
+  }
+}

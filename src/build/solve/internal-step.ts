@@ -1,4 +1,14 @@
+import { type StartTransfer, transfersOf } from '../progress/transfer.js'
 import type { BuildHost } from '../seams.js'
+
+/** What the work of a step tells. */
+export interface InternalProgress {
+  /** Number of its vertex. */
+  id: number
+  /** A finished line below the step. */
+  status(text: string): void
+  transfer: StartTransfer
+}
 
 /** Steps of the build that are no vertices of the graph: progress shows them all the same. */
 export class InternalStep {
@@ -8,8 +18,8 @@ export class InternalStep {
     this.#host = host
   }
 
-  /** Runs `work` under a name; what it tells `status` becomes a finished line below it. `id` is its vertex. */
-  async run<T>(name: string, work: (status: (text: string) => void, id: number) => Promise<T>): Promise<T> {
+  /** Runs `work` under a name. */
+  async run<T>(name: string, work: (step: InternalProgress) => Promise<T>): Promise<T> {
     const { progress, nowMs } = this.#host
     const id = this.#host.nextVertexId()
     progress({ type: 'vertex', id, name, digest: this.#host.sha256().update(`${id} ${name}`).hex(), inputs: [] })
@@ -17,7 +27,7 @@ export class InternalStep {
     const status = (text: string) =>
       progress({ type: 'status', id, time: nowMs(), name: text, current: 0, total: 0, done: true })
     try {
-      const result = await work(status, id)
+      const result = await work({ id, status, transfer: transfersOf(this.#host, id) })
       progress({ type: 'done', id, time: nowMs(), cached: false })
       return result
     } catch (err) {

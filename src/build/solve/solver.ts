@@ -216,7 +216,7 @@ export class Solver {
       const commit = await this.#commit(v, source)
       output.stdout(new TextEncoder().encode(`${commit.commit}${commit.name ? `\t${commit.name}` : ''}\n`))
       if (commit.cached) output.cached()
-      return { key, layers: [await this.#host.git!.layer(source, commit)] }
+      return { key, layers: [await this.#host.git!.layer(source, commit, output.transfer)] }
     })
   }
 

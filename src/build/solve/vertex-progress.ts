@@ -1,7 +1,7 @@
 import { withLocation } from '../../base/error.js'
 import type { Vertex } from '../graph/vertex.js'
 import type { StepProgress } from '../ops/run.js'
-import { type StartTransfer, Transfer } from '../progress/transfer.js'
+import { type StartTransfer, transfersOf } from '../progress/transfer.js'
 import type { BuildHost } from '../seams.js'
 
 /** How a vertex ended. */
@@ -107,7 +107,7 @@ export class VertexProgress {
           this.outcomes.set(v, 'failed')
           fail(err.message)
         },
-        transfer: (name, total) => this.#transfer(id, name, total),
+        transfer: transfersOf(this.#host, id),
         stdout: (data) => log(1, data),
         stderr: (data) => log(2, data),
       })
@@ -123,14 +123,6 @@ export class VertexProgress {
       this.#running.delete(v)
       end()
     }
-  }
-
-  #transfer(id: number | undefined, name: string, totalBytes: number): Transfer {
-    const { nowMs, progress } = this.#host
-    const tell = (current: number, total: number, done: boolean) => {
-      if (id !== undefined) progress({ type: 'status', id, time: nowMs(), name, current, total, done })
-    }
-    return new Transfer({ nowMs, tell }, totalBytes)
   }
 
   /** Settles when no work but that of `v` is under way. */

@@ -71,7 +71,7 @@ async function buildIn(
   if (request.ulimits?.length) (await import('../run/limits.js')).checkLimits(request.ulimits)
   const stored = storedTags(outputs.filter(isPlain), tags)
   const host = buildHost(deps, request, contexts, caches?.listener(progress) ?? progress, caches)
-  if (contexts.isRemote) await new InternalStep(host).run(contexts.loadTitle, () => contexts.load())
+  if (contexts.isRemote) await new InternalStep(host).run(contexts.loadTitle, ({ transfer }) => contexts.load(transfer))
   const source = await contexts.dockerfile()
   if (request.reproducible && !args.SOURCE_DATE_EPOCH) {
     const { dateSources } = await import('./reproducible.js')
@@ -211,7 +211,7 @@ function buildHost(
 function gitHost(contexts: Contexts): GitHost {
   return {
     resolve: async (source) => (await contexts.git('dockerfile')).resolve(source),
-    layer: async (source, commit) => (await contexts.git('dockerfile')).layer(source, commit),
+    layer: async (source, commit, transfer) => (await contexts.git('dockerfile')).layer(source, commit, transfer),
   }
 }
 

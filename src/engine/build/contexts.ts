@@ -6,6 +6,7 @@ import { parseIgnoreFile } from '../../build/context/ignore-file.js'
 import { IgnoredTree } from '../../build/context/ignored-tree.js'
 import type { NamedContext } from '../../build/graph/plan-options.js'
 import { resolveInTree } from '../../build/ops/resolve.js'
+import type { StartTransfer } from '../../build/progress/transfer.js'
 import type { FileTree, Layer } from '../../build/seams.js'
 import { LAYOUT_SCHEME } from '../../oci/layout.js'
 import { parseReference } from '../../oci/reference.js'
@@ -93,9 +94,9 @@ export class Contexts {
   }
 
   /** Brings a context here that is no folder. @throws TsboxError E_CONTEXT, E_HTTP, those of tars and of git */
-  async load(): Promise<void> {
+  async load(transfer?: StartTransfer): Promise<void> {
     const { contextStream, context, file, dockerfileText } = this.#request
-    this.#unpacked = contextStream ? await this.#spool(contextStream) : await this.#fetched(context)
+    this.#unpacked = contextStream ? await this.#spool(contextStream, transfer) : await this.#fetched(context, transfer)
     if ('text' in this.#unpacked && contextStream && (file !== undefined || dockerfileText !== undefined))
       throw new TsboxError('E_CONTEXT', 'ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles', {
         hint: 'leave --file out',
@@ -172,29 +173,34 @@ export class Contexts {
     throw new TsboxError('E_CONTEXT', `open context: what "${name}" names is no tar archive`)
   }
 
-  async #fetched(url: string): Promise<Unpacked> {
+  async #fetched(url: string, transfer?: StartTransfer): Promise<Unpacked> {
     const { layers, shop, env } = this.#deps
-    if (remoteKind(url) === 'git') return { tree: await layers.tree([await this.#repository(url)]) }
+    if (remoteKind(url) === 'git') return { tree: await layers.tree([await this.#repository(url, transfer)]) }
     const { fetchFile } = await import('../fetch/remote-file.js')
-    const { layer, path } = await fetchFile({ shop, layers, env, signal: this.#request.signal }, url)
+    const { layer, path } = await fetchFile({ shop, layers, env, signal: this.#request.signal, transfer }, url)
     const tree = await layers.tree([layer])
     return unpackContext(layers, () => tree.stream(path), tree.lstat(path)!.size)
   }
 
-  async #repository(url: string): Promise<Layer> {
+  async #repository(url: string, transfer?: StartTransfer): Promise<Layer> {
     const { parseGitUrl } = await import('../../base/git-url.js')
     const source = parseGitUrl(url)
     const keepGitDir = source.keepGitDir ?? keepsGitDir(buildArgs(this.#request, this.#deps.env))
     const git = await this.git('user')
-    return git.layer({ ...source, keepGitDir }, await git.resolve({ ...source, keepGitDir }))
+    return git.layer({ ...source, keepGitDir }, await git.resolve({ ...source, keepGitDir }), transfer)
   }
 
   /** On disk first: it may be larger than memory, and only its content tells what it is. */
-  async #spool(stream: AsyncIterable<Uint8Array>): Promise<Unpacked> {
+  async #spool(stream: AsyncIterable<Uint8Array>, transfer?: StartTransfer): Promise<Unpacked> {
     const { shop, layers } = this.#deps
     const writer = shop.store.blobs.writer(shop.lease)
     try {
-      for await (const chunk of stream) writer.write(chunk)
+      const moved = transfer?.('transferring context', 0)
+      for await (const chunk of stream) {
+        writer.write(chunk)
+        moved?.add(chunk.length)
+      }
+      moved?.end()
       const { sizeBytes } = writer.end()
       return await unpackContext(layers, () => readChunks(writer.tempPath), sizeBytes)
     } finally {

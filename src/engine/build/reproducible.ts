@@ -26,7 +26,7 @@ export function dateSources(
   dir: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  return new InternalStep(host).run('[internal] find the date of the sources', async (status) => {
+  return new InternalStep(host).run('[internal] find the date of the sources', async ({ status }) => {
     const commit = contexts.isRemote ? undefined : commitDate(dir, env)
     const { epoch, from } = commit ?? newestFile((await contexts.tree(''))!)
     status(`SOURCE_DATE_EPOCH=${epoch} (${from})`)

@@ -57,7 +57,7 @@ export class CacheSession {
       this.#shop,
       {
         step: (name, work) =>
-          new InternalStep(host).run(name, (_, id) => {
+          new InternalStep(host).run(name, ({ id }) => {
             this.#importStep = id
             return work()
           }),
@@ -99,7 +99,7 @@ export class CacheSession {
 
   async #exportTo(to: Extract<CacheTo, { type: 'local' }>, entries: CacheEntries): Promise<void> {
     const { signal } = this.#request
-    await new InternalStep(this.#host!).run('exporting cache to client directory', async (status, id) => {
+    await new InternalStep(this.#host!).run('exporting cache to client directory', async ({ status, id }) => {
       const [{ exportCache }, { openFolder }] = await Promise.all([import('./export.js'), import('./folder-target.js')])
       status('preparing build cache for export')
       try {

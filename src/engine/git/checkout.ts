@@ -40,7 +40,7 @@ type Git = (...args: string[]) => Promise<string>
 /** As little as the server can be made to send: the commit alone, else its branch, else everything. */
 async function fetchCommit(source: GitSource, { commit, name, tag }: ResolvedRef, git: Git): Promise<void> {
   // The branch that HEAD names is not there yet; without -u, git would not let it come by a fetch.
-  const whole = ['fetch', '-q', '-u', '--no-tags', 'origin']
+  const whole = ['fetch', '--progress', '-u', '--no-tags', 'origin']
   const shallow = [...whole.slice(0, -1), '--depth=1', 'origin']
   const named = name === undefined ? [] : [`+${name}:${name}`]
   const ways = [
@@ -80,7 +80,7 @@ function hasSubmodules(dir: string): boolean {
 }
 
 async function updateSubmodules(git: Git): Promise<void> {
-  const update = ['submodule', '-q', 'update', '--init', '--recursive']
+  const update = ['submodule', 'update', '--progress', '--init', '--recursive']
   try {
     await git(...update, '--depth=1')
   } catch (err) {

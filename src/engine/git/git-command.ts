@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { errnoCode, TsboxError } from '../../base/error.js'
 import { redactRemote } from '../../base/url.js'
+import { receivedBytes, withoutProgress } from './git-progress.js'
 
 /** How git reaches servers. */
 export interface GitAccess {
@@ -10,6 +11,8 @@ export interface GitAccess {
   settings: readonly (readonly [key: string, value: string])[]
   /** Socket of the agent whose keys ssh may use. */
   agentSocket?: string | undefined
+  /** Hears of bytes that git receives, where it tells of them. */
+  received?: ((bytes: number) => void) | undefined
   /** ssh as the user has set it up, with all keys; false: the agent's keys and no settings. */
   ownSsh: boolean
 }
@@ -70,10 +73,10 @@ export async function runGit(args: readonly string[], access: GitAccess, cwd?: s
   })
   const release = endsWith(child, access.signal)
   try {
-    const [code, stdout, stderr] = await outcome(child)
+    const [code, stdout, stderr] = await outcome(child, access.received)
     access.signal.throwIfAborted()
     if (code === 0) return stdout
-    throw new GitFailure(stderr.trim() || `git ${args[0]} ended with status ${code}`)
+    throw new GitFailure(withoutProgress(stderr) || `git ${args[0]} ended with status ${code}`)
   } finally {
     release()
   }
@@ -96,7 +99,10 @@ function endsWith(child: ChildProcess, signal: AbortSignal): () => void {
   }
 }
 
-function outcome(child: ChildProcess): Promise<[code: number | null, stdout: string, stderr: string]> {
+function outcome(
+  child: ChildProcess,
+  received: GitAccess['received'],
+): Promise<[code: number | null, stdout: string, stderr: string]> {
   const collect = (stream: ChildProcess['stdout']) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -107,6 +113,10 @@ function outcome(child: ChildProcess): Promise<[code: number | null, stdout: str
     return () => Buffer.concat(chunks).toString()
   }
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  if (received) {
+    const hear = receivedBytes(received)
+    child.stderr!.on('data', (chunk: Buffer) => hear(chunk.toString('latin1')))
+  }
   return new Promise((resolve, reject) => {
     child.on('error', (err) => reject(errnoCode(err) === 'ENOENT' ? noGit() : err))
     child.on('close', (code) => resolve([code, stdout(), stderr()]))

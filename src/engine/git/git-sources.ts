@@ -2,6 +2,7 @@ import { TsboxError } from '../../base/error.js'
 import { type GitSource, splitCredentials } from '../../base/git-url.js'
 import { canonicalJson } from '../../base/hash.js'
 import { redactRemote } from '../../base/url.js'
+import type { StartTransfer } from '../../build/progress/transfer.js'
 import type { GitCommit, Layer } from '../../build/seams.js'
 import { nodeSha256 } from '../../util/hash.js'
 import { removeOwnTree } from '../../util/remove-tree.js'
@@ -57,8 +58,8 @@ export class GitSources {
   }
 
   /** The files of a commit, fetched where they are not in the store. @throws TsboxError E_GIT_FETCH, E_GIT_REF, E_GIT_SUBDIR */
-  layer(source: GitSource, commit: GitCommit): Promise<Layer> {
-    return once(this.#layers, commit.key, async () => this.#known(commit.key) ?? this.#fetch(source, commit))
+  layer(source: GitSource, commit: GitCommit, transfer?: StartTransfer): Promise<Layer> {
+    return once(this.#layers, commit.key, async () => this.#known(commit.key) ?? this.#fetch(source, commit, transfer))
   }
 
   #known(key: string): Layer | undefined {
@@ -67,13 +68,16 @@ export class GitSources {
     return layer && store.keepLayer(layer, lease) ? layer : undefined
   }
 
-  async #fetch(source: GitSource, commit: GitCommit): Promise<Layer> {
+  async #fetch(source: GitSource, commit: GitCommit, transfer?: StartTransfer): Promise<Layer> {
     const { shop, layers } = this.#deps
     const { key } = commit
     const { remote } = splitCredentials(source.remote)
     const dir = shop.lease.tempPath('git')
     try {
-      const mtime = await checkOut({ ...source, remote }, commit, dir, await this.#access(source))
+      const access = await this.#access(source)
+      const moved = transfer?.('receiving objects', 0)
+      const mtime = await checkOut({ ...source, remote }, commit, dir, { ...access, received: (n) => moved?.add(n) })
+      moved?.end()
       const layer = await writeCheckout(dir, { ...source, keepGitDir: keepsGitDir(source), mtime }, layers.writer())
       shop.store.cache.put(key, { key, layer, created: shop.now() }, shop.lease)
       return layer

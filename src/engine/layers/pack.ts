@@ -32,6 +32,7 @@ export interface PackDeps {
 /**
  * A layer's tar, packed, as a blob of the store. What was packed before in the same way is found again.
  *
+ * @param moved hears how many bytes of the tar were taken
  * @throws TsboxError E_BLOB_CORRUPT where the tar is not the layer's any more
  */
 export async function packLayer(
@@ -39,6 +40,7 @@ export async function packLayer(
   diffID: string,
   packing: Packing,
   signal: AbortSignal,
+  moved: (bytes: number) => void = () => {},
 ): Promise<LayerBlob> {
   const { store, lease } = deps.shop
   const form = formOf(packing)
@@ -50,7 +52,7 @@ export async function packLayer(
   }
   const writer = store.blobs.writer(lease)
   try {
-    const tar = rechunk(verified(deps.layers.openTar(diffID), diffID), PIECE_BYTES)
+    const tar = rechunk(verified(deps.layers.openTar(diffID), diffID, moved), PIECE_BYTES)
     for await (const chunk of await packed(deps, tar, packing)) {
       signal.throwIfAborted()
       writer.write(chunk)
@@ -79,10 +81,15 @@ async function packed(
 }
 
 /** A packed layer is only named by its own digest: what is packed must be what the image's configuration names. */
-async function* verified(tar: AsyncIterable<Uint8Array>, diffID: string): AsyncGenerator<Uint8Array> {
+async function* verified(
+  tar: AsyncIterable<Uint8Array>,
+  diffID: string,
+  moved: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   const hash = contentSha256()
   for await (const chunk of tar) {
     hash.update(chunk)
+    moved(chunk.length)
     yield chunk
   }
   if (`sha256:${hash.hex()}` !== diffID)

@@ -17,11 +17,18 @@ import { dirname } from 'node:path'
 import { encodeName } from '../../base/bytes.js'
 import { TsboxError } from '../../base/error.js'
 import { dirName } from '../../base/path.js'
+import type { StartTransfer } from '../../build/progress/transfer.js'
 import type { FileTree } from '../../build/seams.js'
 import type { Entry } from '../../layer/entry.js'
 import { diskPath } from '../context/dir-files.js'
 import { outputErrors, tempBeside, writeAll } from './sink.js'
 import { entriesOf } from './tree-tar.js'
+
+/** What ends an output, and where its bytes are told of. */
+export interface WriteWatch {
+  signal: AbortSignal
+  transfer: StartTransfer
+}
 
 /**
  * Writes a tree's files into a folder: modes, times and links as they are, everything owned by this user. A new folder
@@ -31,14 +38,14 @@ import { entriesOf } from './tree-tar.js'
  * @param dir absolute
  * @throws TsboxError E_OUTPUT for devices, pipes, and folders in the way of files
  */
-export async function writeFolder(tree: FileTree, dir: string, signal: AbortSignal): Promise<void> {
+export async function writeFolder(tree: FileTree, dir: string, watch: WriteWatch): Promise<void> {
   const there = outputErrors(dir, () => lstatSync(dir, { throwIfNoEntry: false }))
-  if (there) return new FolderWriter(tree, dir, signal).write()
+  if (there) return new FolderWriter(tree, dir, watch).write()
   const temp = tempBeside(dir)
   outputErrors(dir, () => mkdirSync(dirname(dir), { recursive: true }))
   try {
     outputErrors(dir, () => mkdirSync(temp))
-    await new FolderWriter(tree, temp, signal).write()
+    await new FolderWriter(tree, temp, watch).write()
     outputErrors(dir, () => renameSync(temp, dir))
   } catch (err) {
     rmSync(temp, { recursive: true, force: true })
@@ -50,11 +57,13 @@ class FolderWriter {
   readonly #tree: FileTree
   readonly #root: string
   readonly #signal: AbortSignal
+  readonly #transfer: StartTransfer
 
-  constructor(tree: FileTree, root: string, signal: AbortSignal) {
+  constructor(tree: FileTree, root: string, { signal, transfer }: WriteWatch) {
     this.#tree = tree
     this.#root = root
     this.#signal = signal
+    this.#transfer = transfer
   }
 
   async write(): Promise<void> {
@@ -89,6 +98,10 @@ class FolderWriter {
   }
 
   async #writeFiles(files: readonly Entry[]): Promise<void> {
+    const moved = this.#transfer(
+      'copying files',
+      files.reduce((sum, f) => sum + f.size, 0),
+    )
     let open: { entry: Entry; fd: number; temp: string | Buffer } | undefined
     const finish = () => {
       const done = open
@@ -105,9 +118,13 @@ class FolderWriter {
       await this.#tree.readFiles(
         files.map((f) => f.path),
         (i) => begin(files[i]!),
-        (chunk) => this.#do(open!.entry.path, () => writeAll(open!.fd, chunk)),
+        (chunk) => {
+          this.#do(open!.entry.path, () => writeAll(open!.fd, chunk))
+          moved.add(chunk.length)
+        },
       )
       finish()
+      moved.end()
     } finally {
       // Set only where something failed in the middle of a file.
       const left = open as { fd: number; temp: string | Buffer } | undefined

@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { limiter } from '../../base/limit.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import type { Transfer } from '../../build/progress/transfer.js'
 import type { HistoryEntry, ImageConfig } from '../../oci/config.js'
 import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
 import { layerTypeOf, MEDIA, mediaTypeAs, packingOf } from '../../oci/media-type.js'
 import type { BuildOutput } from '../api.js'
 import { DEFAULT_LEVEL, type PackDeps, type Packing, packLayer } from '../layers/pack.js'
+import type { WriteWatch } from './folder.js'
 
 /** More layers at once gain nothing, and each costs memory. */
 const MAX_PACKERS = 4
@@ -33,15 +35,17 @@ export async function imageInForm(
   image: ExportedImage,
   layers: readonly Descriptor[],
   form: ImageForm,
-  signal: AbortSignal,
+  { signal, transfer }: WriteWatch,
 ): Promise<ExportedImage> {
+  const moved = transfer('exporting layers', 0)
   const limit = limiter(packers(form))
   const made = await Promise.all(
     layers.map((descriptor, i) => {
       const layer = { descriptor, diffID: image.configJson.rootfs.diff_ids[i]!, inherited: image.inherited[i]! }
-      return limit(() => layerInForm(deps, layer, form, signal))
+      return limit(() => layerInForm(deps, layer, form, { signal, moved }))
     }),
   )
+  moved.end()
   const configJson = configOf(image.configJson, made, form)
   const config = put(deps, mediaTypeAs(form.family, MEDIA.config), new TextEncoder().encode(JSON.stringify(configJson)))
   const descriptors = made.map(({ descriptor: d }) => ({ ...d, mediaType: mediaTypeAs(form.family, d.mediaType) }))
@@ -65,9 +69,9 @@ async function layerInForm(
   deps: PackDeps,
   layer: FormLayer & { inherited: boolean },
   form: ImageForm,
-  signal: AbortSignal,
+  watch: { signal: AbortSignal; moved: Transfer },
 ): Promise<FormLayer> {
-  signal.throwIfAborted()
+  watch.signal.throwIfAborted()
   const was = packingOf(layer.descriptor.mediaType)
   const { diffID } = form.clampTo === undefined ? layer : await deps.layers.seal({ diffID: layer.diffID }, form.clampTo)
   const changed = diffID !== layer.diffID
@@ -79,7 +83,7 @@ async function layerInForm(
     const { sizeBytes } = await deps.layers.seal({ diffID }, undefined)
     return { diffID, descriptor: { mediaType: MEDIA.layer, digest: diffID, size: sizeBytes } }
   }
-  const blob = await packLayer(deps, diffID, wanted, signal)
+  const blob = await packLayer(deps, diffID, wanted, watch.signal, (bytes) => watch.moved.add(bytes))
   return { diffID, descriptor: { mediaType: layerTypeOf(wanted.kind), digest: blob.digest, size: blob.sizeBytes } }
 }
 

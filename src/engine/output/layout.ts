@@ -1,10 +1,12 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { TsboxError } from '../../base/error.js'
+import type { Transfer } from '../../build/progress/transfer.js'
 import { INDEX_FILE, LAYOUT_FILE, layoutBlobPath, REF_NAME } from '../../oci/layout.js'
 import { type ImageIndex, isIndex, parseManifest } from '../../oci/manifest.js'
 import { writeFileAtomic } from '../../util/atomic.js'
 import { blobContent, blobsOf, documentsOf, type SaveDeps, type Wanted } from '../archive/save.js'
+import type { WriteWatch } from './folder.js'
 import { outputErrors, tempBeside, writeAll } from './sink.js'
 
 /**
@@ -18,15 +20,17 @@ export async function writeLayout(
   wanted: readonly Wanted[],
   { docker }: { docker: boolean },
   dir: string,
-  signal: AbortSignal,
+  { signal, transfer }: WriteWatch,
 ): Promise<void> {
   const before = readIndex(dir)
   outputErrors(dir, () => mkdirSync(join(dir, 'blobs/sha256'), { recursive: true }))
-  for (const blob of blobsOf(wanted)) {
-    const path = join(dir, layoutBlobPath(blob.digest))
-    if (statSync(path, { throwIfNoEntry: false })?.size === blob.size) continue
-    await writeBlob(path, blobContent(deps, blob), signal)
-  }
+  const missing = blobsOf(wanted)
+    .map((blob) => ({ blob, path: join(dir, layoutBlobPath(blob.digest)) }))
+    .filter(({ blob, path }) => statSync(path, { throwIfNoEntry: false })?.size !== blob.size)
+  const total = missing.reduce((sum, { blob }) => sum + blob.size, 0)
+  const moved = transfer('copying files', total)
+  for (const { blob, path } of missing) await writeBlob(path, blobContent(deps, blob), { signal, moved })
+  moved.end()
   for (const { name, text } of documentsOf(wanted, docker).reverse()) {
     const path = join(dir, name)
     const content = name === INDEX_FILE && before ? mergeIndex(before, text) : text
@@ -54,7 +58,11 @@ function mergeIndex(before: ImageIndex, text: string): string {
   return JSON.stringify({ ...added, manifests: [...kept, ...added.manifests] })
 }
 
-async function writeBlob(path: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+async function writeBlob(
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  { signal, moved }: { signal: AbortSignal; moved: Transfer },
+): Promise<void> {
   const temp = tempBeside(path)
   outputErrors(path, () => mkdirSync(dirname(path), { recursive: true }))
   const fd = outputErrors(path, () => openSync(temp, 'wx', 0o644))
@@ -63,6 +71,7 @@ async function writeBlob(path: string, content: AsyncIterable<Uint8Array>, signa
       for await (const chunk of content) {
         signal.throwIfAborted()
         outputErrors(path, () => writeAll(fd, chunk))
+        moved.add(chunk.length)
       }
     } finally {
       closeSync(fd)

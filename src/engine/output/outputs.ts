@@ -1,5 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import type { InternalProgress } from '../../build/solve/internal-step.js'
 import type { Platform } from '../../oci/platform.js'
 import type { BuildOutput, BuildRequest } from '../api.js'
 import type { NodeLayers } from '../layers/node-layers.js'
@@ -31,8 +32,8 @@ export function checkOutputs(outputs: readonly BuildOutput[], epoch: number | un
   })
 }
 
-/** Shows work as a step of progress; what it tells `status` is a line below. */
-type Step = (name: string, work: (status: (text: string) => void) => Promise<void>) => Promise<void>
+/** Shows work as a step of progress. */
+type Step = (name: string, work: (step: InternalProgress) => Promise<void>) => Promise<void>
 
 /** What outputs are written with. */
 export interface OutputDeps {
@@ -67,8 +68,8 @@ export async function writeOutputs(
     }
     // Writers of archives bring tar-stream along, which an ordinary build never needs.
     const { writeOutput } = await import('./write-output.js')
-    await step(titleOf(output), async (status) => {
-      const written = await writeOutput(deps, request, output, image, status)
+    await step(titleOf(output), async (progress) => {
+      const written = await writeOutput(deps, request, output, image, progress)
       if (written) made.set(output, written)
     })
   }

@@ -1,7 +1,13 @@
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoCode, TsboxError } from '../../base/error.js'
+import type { Transfer } from '../../build/progress/transfer.js'
 import { randomId } from '../../util/random.js'
+
+interface Watch {
+  signal: AbortSignal
+  moved: Pick<Transfer, 'add'>
+}
 
 /** Name beside `path` for what is not complete yet. */
 export function tempBeside(path: string): string {
@@ -13,17 +19,18 @@ export function tempBeside(path: string): string {
  * a device or a pipe gets the bytes as they come.
  *
  * @param dest absolute, or `-` for `stdout`
+ * @param watch ends it, and hears how many bytes were written
  * @throws TsboxError E_OUTPUT
  */
 export async function openSink(
   dest: string,
   stdout: ((chunk: Uint8Array) => void) | undefined,
-  signal: AbortSignal,
+  watch: Watch,
   work: (write: (chunk: Uint8Array) => void) => Promise<void>,
 ): Promise<void> {
   if (dest === '-') {
     if (!stdout) throw new TsboxError('E_OUTPUT', 'write output: there is no standard output')
-    return work(guarded(signal, stdout))
+    return work(guarded(watch, stdout))
   }
   const there = outputErrors(dest, () => statSync(dest, { throwIfNoEntry: false }))
   if (there?.isDirectory())
@@ -37,7 +44,7 @@ export async function openSink(
     return openSync(path, replaced ? 'wx' : 'w', 0o644)
   })
   try {
-    await work(guarded(signal, (chunk) => outputErrors(dest, () => writeAll(fd, chunk)))).finally(() => closeSync(fd))
+    await work(guarded(watch, (chunk) => outputErrors(dest, () => writeAll(fd, chunk)))).finally(() => closeSync(fd))
     if (replaced) outputErrors(dest, () => renameSync(path, dest))
   } catch (err) {
     if (replaced) rmSync(path, { force: true })
@@ -45,10 +52,11 @@ export async function openSink(
   }
 }
 
-function guarded(signal: AbortSignal, write: (chunk: Uint8Array) => void): (chunk: Uint8Array) => void {
+function guarded({ signal, moved }: Watch, write: (chunk: Uint8Array) => void): (chunk: Uint8Array) => void {
   return (chunk) => {
     signal.throwIfAborted()
     write(chunk)
+    moved.add(chunk.length)
   }
 }
 

@@ -1,5 +1,6 @@
 import { TsboxError } from '../../base/error.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import type { InternalProgress } from '../../build/solve/internal-step.js'
 import { isIndex, parseManifest, sortedByName } from '../../oci/manifest.js'
 import { parsePlatform, platformMatches } from '../../oci/platform.js'
 import { parseReference } from '../../oci/reference.js'
@@ -24,16 +25,16 @@ export async function writeOutput(
   request: BuildRequest,
   output: BuildOutput,
   image: ExportedImage,
-  status: (text: string) => void,
+  progress: InternalProgress,
 ): Promise<ExportedImage | undefined> {
   if (output.type === 'local' || output.type === 'tar') {
-    await writeFiles(deps, request, output, image)
+    await writeFiles(deps, request, output, image, progress)
     return undefined
   }
-  const formed = await formedImage(deps, request, output, image)
+  const formed = await formedImage(deps, request, output, image, progress)
   if (output.unpack) for (const diffID of formed.configJson.rootfs.diff_ids) await deps.layers.snapshot({ diffID })
-  if (isStored(output)) store(deps, request, output, formed, status)
-  else if (output.type !== 'image') await writeImage(deps, request, output, formed)
+  if (isStored(output)) store(deps, request, output, formed, progress)
+  else if (output.type !== 'image') await writeImage(deps, request, output, formed, progress)
   const annotations = annotationsOn('manifest-descriptor', output, deps)
   if (Object.keys(annotations).length === 0) return formed
   return { ...formed, manifest: { ...formed.manifest, annotations } }
@@ -44,10 +45,13 @@ async function writeFiles(
   { signal, stdout }: BuildRequest,
   { type, dest = '-' }: BuildOutput,
   image: ExportedImage,
+  { transfer }: InternalProgress,
 ): Promise<void> {
   const tree = await layers.tree(image.configJson.rootfs.diff_ids.map((diffID) => ({ diffID })))
-  if (type === 'local') return writeFolder(tree, dest, signal)
-  return openSink(dest, stdout, signal, async (sink) => writeTree(tree, sink))
+  if (type === 'local') return writeFolder(tree, dest, { signal, transfer })
+  const moved = transfer('sending tarball', 0)
+  await openSink(dest, stdout, { signal, moved }, async (sink) => writeTree(tree, sink))
+  moved.end()
 }
 
 async function formedImage(
@@ -55,6 +59,7 @@ async function formedImage(
   { signal }: BuildRequest,
   output: BuildOutput,
   image: ExportedImage,
+  { transfer }: InternalProgress,
 ): Promise<ExportedImage> {
   if (isPlain(output)) return image
   const manifest = parseManifest(deps.shop.store.blobs.read(image.manifest.digest))
@@ -62,7 +67,7 @@ async function formedImage(
   const { compression, rewriteTimestamp, mediaTypes: family = 'oci' } = output
   const clampTo = rewriteTimestamp ? deps.epoch : undefined
   const annotations = annotationsOn('manifest', output, deps)
-  return imageInForm(deps, image, manifest.layers, { compression, clampTo, family, annotations }, signal)
+  return imageInForm(deps, image, manifest.layers, { compression, clampTo, family, annotations }, { signal, transfer })
 }
 
 /** Those that are for this platform; the last of a name counts, one for the platform before one for all. */
@@ -88,7 +93,7 @@ function store(
   { tags }: BuildRequest,
   { names }: BuildOutput,
   image: ExportedImage,
-  status: (text: string) => void,
+  { status }: InternalProgress,
 ): void {
   const { store, lease, now } = deps.shop
   const wanted = (tags.length ? tags : names).map((n) => parseReference(n).toString())
@@ -102,6 +107,7 @@ async function writeImage(
   { tags, signal, stdout }: BuildRequest,
   output: BuildOutput,
   image: ExportedImage,
+  { transfer }: InternalProgress,
 ): Promise<void> {
   const { store, lease } = deps.shop
   const { type, dest = '-' } = output
@@ -110,7 +116,11 @@ async function writeImage(
   const annotations = annotationsOn('manifest-descriptor', output, deps)
   const wanted: Wanted = { image: readImage(store, lease, recordOf(deps, image)), names, annotations }
   const docker = type === 'docker'
-  if (output.tar) return openSink(dest, stdout, signal, (sink) => writeArchive(saving, [wanted], { docker }, sink))
+  if (output.tar) {
+    const moved = transfer('sending tarball', 0)
+    await openSink(dest, stdout, { signal, moved }, (sink) => writeArchive(saving, [wanted], { docker }, sink))
+    return moved.end()
+  }
   if (dest === '-') throw new TsboxError('E_OUTPUT', `write ${type} output: a folder can't go to standard output`)
-  return writeLayout(saving, [wanted], { docker }, dest, signal)
+  return writeLayout(saving, [wanted], { docker }, dest, { signal, transfer })
 }
