@@ -39,6 +39,10 @@ export interface ContainerSettings {
   openStdin: boolean
   stdinOnce: boolean
   labels: Readonly<Record<string, string>>
+  /** Streams that were joined to those of `run`; absent for one that was made for the background. */
+  attach?: readonly ('stdin' | 'stdout' | 'stderr')[] | undefined
+  /** How its output is kept; absent: docker's default. */
+  log?: { driver: 'json-file' | 'local' | 'none'; options: Readonly<Record<string, string>> } | undefined
   stopSignal?: string | undefined
   /** Negative: for ever. */
   stopTimeoutSeconds?: number | undefined
@@ -67,7 +71,7 @@ export interface ContainerRecord {
   imageID?: string | undefined
   /** Absent in records of the time before containers could be started again. */
   settings?: ContainerSettings | undefined
-  /** It runs, or ran, with a monitor of its own: `exit.json` beside the record says how it ended. */
+  /** It runs, or ran, with a monitor: `exit.json` beside the record says how it ended. */
   detached?: boolean | undefined
   /** RFC 3339. */
   started?: string | undefined
@@ -75,7 +79,7 @@ export interface ContainerRecord {
   error?: string | undefined
   /** How often it was started again. */
   restarts?: number | undefined
-  /** The process that runs it, tsbox or the monitor; dead means that the container ended with it. */
+  /** The process that makes it (tsbox) or watches over it (the monitor); dead means that the container ended with it. */
   runner?: ProcessIdentity | undefined
   /** Set once the payload ended. */
   exitCode?: number | undefined

@@ -55,7 +55,7 @@ export type {
   PathDifference,
 } from './api/image-checks.js'
 export type { ImageEngine, ImageInspect, ImageSummary } from './api/images.js'
-export type { RunOutcome, RunRequest } from './api/run.js'
+export type { LogRequest, RunOutcome, RunRequest, StreamName } from './api/run.js'
 export type {
   BuilderEngine,
   CacheFilter,

@@ -49,6 +49,38 @@ export interface StepStart {
   idsFaked: boolean
 }
 
+/** A container's log: see `joblog.c` of the helper. */
+export interface LogSpec {
+  /** A file of so many bytes is full; undefined is never. */
+  maxBytes?: number | undefined
+  /** How many files are kept. */
+  files: number
+  /** Members of each line's object beside its own. */
+  attributes?: Readonly<Record<string, string>> | undefined
+}
+
+export interface MonitorOptions {
+  /** The container's, absolute. */
+  folder: string
+  /** The payload's input ends with that of the first who is attached. */
+  inputOnce?: boolean | undefined
+  /** Undefined: none is kept. */
+  log?: LogSpec | undefined
+  /**
+   * Joins this process's standard streams to the payload's; for the stdio `log` and `log-tty`. The payload lives on
+   * where this process dies.
+   */
+  console?: ConsoleSpec | undefined
+}
+
+export interface ConsoleSpec {
+  stdin: boolean
+  stdout: boolean
+  stderr: boolean
+  /** Typed in this order they leave a container with a terminal; at most 64. */
+  detachKeys: Uint8Array
+}
+
 /** A container whose mounts stand, waiting for its process. */
 export interface Step {
   /** Contents of the files that the plan's `read` ops found, by the path asked for. */
@@ -59,22 +91,23 @@ export interface Step {
   writeStdin(chunk: Uint8Array): Promise<void>
   endStdin(): void
   /**
-   * Opens the control socket (`control`, see control.ts) in `folder`, and with the stdio `log` or `log-tty` the log in
+   * Opens the control socket (`control`, see control.ts) in a folder, and with the stdio `log` or `log-tty` the log in
    * it; before {@link exec}. The file `exit.json` will tell how a logged payload ended.
    *
-   * @param folder absolute
-   * @param inputOnce the payload's input ends with that of the first who is attached
    * @returns pid of the process that watches over the payload
    */
-  monitor(folder: string, inputOnce: boolean): Promise<number>
+  monitor(options: MonitorOptions): Promise<number>
+  /** The monitor's folder is renamed to this absolute path and removed when the payload ends; '' leaves it. */
+  discardTo(trash: string): void
   /**
    * Lets the payload and its monitor live on when the helper ends. This step is over then: only its control socket
    * leads to it.
    *
-   * @param trash absolute; the folder is renamed to it and removed when the payload ends. '' leaves it
    * @returns false where the payload has ended before that
    */
-  detach(folder: string, trash: string): Promise<boolean>
+  detach(): Promise<boolean>
+  /** Settles when the keys of {@link MonitorOptions.console} were typed; the step is over then, as after {@link detach}. */
+  readonly left: Promise<void>
   signal(number: number): void
   resize(columns: number, rows: number): void
   /** How the payload ended, after all of its output. Rejects if the helper dies, or when the step was killed. */

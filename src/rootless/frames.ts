@@ -24,6 +24,7 @@ export const F = {
   KILL: 0x35,
   MONITOR: 0x36,
   DETACH: 0x37,
+  TRASH: 0x38,
   ATTACH: 0x40,
   SPAWN: 0x41,
   WAIT: 0x42,
@@ -38,6 +39,7 @@ export const F = {
   STDIN_ACK: 0x87,
   EXIT: 0x88,
   PROBED: 0x89,
+  LEFT: 0x8a,
 } as const
 
 const HEADER = 5

@@ -1,3 +1,4 @@
+import type { MonitorOptions } from './agent.js'
 import { F, type FrameWriter } from './frames.js'
 import { type OverlaySpec, type PlanOp, type ProcessSpec, RLIMITS, type StepPlan, type StepStdio } from './plan.js'
 
@@ -128,6 +129,30 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
 /** MOUNT_ATTR_* bits. @see mount_setattr(2) */
 function bindAttributes(op: Extract<PlanOp, { op: 'bind' }>): number {
   return (op.nosuid ? 2 : 0) | (op.nodev ? 4 : 0) | (op.noexec ? 8 : 0)
+}
+
+/** Bits of the console in a MONITOR frame. */
+const CONSOLE = { joined: 1, stdin: 2, stdout: 4, stderr: 8 } as const
+
+/** Puts what a monitor is told into a MONITOR frame. */
+export function encodeMonitor(w: FrameWriter, { folder, inputOnce, log, console: joined }: MonitorOptions): void {
+  w.begin(F.MONITOR)
+    .str(folder)
+    .flag(inputOnce)
+    .flag(log === undefined)
+    .u64(log?.maxBytes ?? 0)
+    .u32(log?.files ?? 1)
+    .str(log?.attributes ? `"attrs":${JSON.stringify(log.attributes)},` : '')
+    .u8(
+      joined
+        ? CONSOLE.joined |
+            (joined.stdin ? CONSOLE.stdin : 0) |
+            (joined.stdout ? CONSOLE.stdout : 0) |
+            (joined.stderr ? CONSOLE.stderr : 0)
+        : 0,
+    )
+    .blob(joined?.detachKeys ?? new Uint8Array())
+    .end()
 }
 
 /** Puts a process into an EXEC frame. */

@@ -1,9 +1,9 @@
-import type { Step, StepOptions, StepStart } from './agent.js'
+import type { MonitorOptions, Step, StepOptions, StepStart } from './agent.js'
 import { HelperError } from './error.js'
 import { F, FrameWriter, Payload } from './frames.js'
 import { decodeError, type Lane, type LaneHandler } from './lane.js'
 import type { ProcessSpec, StepExit, StepPlan } from './plan.js'
-import { encodePlan, encodeProcess, readsOf } from './plan-codec.js'
+import { encodeMonitor, encodePlan, encodeProcess, readsOf } from './plan-codec.js'
 
 /** Stdin goes in pieces of at most this many bytes, each awaited. */
 const STDIN_PIECE = 64 * 1024
@@ -36,6 +36,7 @@ class LaneStep implements Step, LaneHandler {
   private readonly isReady = deferred<void>()
   private readonly isStarted = deferred<StepStart>()
   private readonly hasEnded = deferred<StepExit>()
+  private readonly hasLeft = deferred<void>()
   private over = false
   private acknowledged: (() => void) | undefined
   private answered: Deferred<Payload> | undefined
@@ -53,6 +54,10 @@ class LaneStep implements Step, LaneHandler {
 
   get exit(): Promise<StepExit> {
     return this.hasEnded.promise
+  }
+
+  get left(): Promise<void> {
+    return this.hasLeft.promise
   }
 
   get ready(): Promise<void> {
@@ -85,12 +90,16 @@ class LaneStep implements Step, LaneHandler {
     this.input = this.input.then(() => this.send((w) => w.begin(F.STDIN_EOF).end()))
   }
 
-  async monitor(folder: string, inputOnce: boolean): Promise<number> {
-    return (await this.ask((w) => w.begin(F.MONITOR).str(folder).flag(inputOnce).end())).u32()
+  async monitor(options: MonitorOptions): Promise<number> {
+    return (await this.ask((w) => encodeMonitor(w, options))).u32()
   }
 
-  async detach(folder: string, trash: string): Promise<boolean> {
-    const answer = this.ask((w) => w.begin(F.DETACH).str(folder).str(trash).end())
+  discardTo(trash: string): void {
+    this.send((w) => w.begin(F.TRASH).str(trash).end())
+  }
+
+  async detach(): Promise<boolean> {
+    const answer = this.ask((w) => w.begin(F.DETACH).end())
     // It may have ended before it was asked: then there is an exit, and no answer.
     const left = await answer.then(
       () => true,
@@ -120,7 +129,10 @@ class LaneStep implements Step, LaneHandler {
     else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
     else if (type === F.STDIN_ACK) this.acknowledge()
     else if (type === F.OK) this.answered?.resolve(new Payload(Buffer.from(payload)))
-    else if (type === F.EXIT) this.end(p.u8() === 0 ? { code: p.u32() } : { signal: p.u32() })
+    else if (type === F.LEFT) {
+      this.hasLeft.resolve()
+      this.end(undefined, new HelperError('step', 'ECANCELED', 'left'))
+    } else if (type === F.EXIT) this.end(p.u8() === 0 ? { code: p.u32() } : { signal: p.u32() })
     else if (type === F.ERROR) this.end(undefined, decodeError(payload))
   }
 

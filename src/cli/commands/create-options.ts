@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
-import type { RunRequest } from '../../engine/api.js'
+import type { LogRequest, RunRequest, StreamName } from '../../engine/api.js'
 import { flag, list, text, type Values } from '../command.js'
 import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
@@ -10,6 +10,7 @@ import { ISOLATION_OPTIONS, isolationOf } from './run-isolation.js'
 /** Options that `run` and `create` share. */
 export const CREATE_OPTIONS = {
   ...ISOLATION_OPTIONS,
+  attach: list('Join only these of the streams: stdin, stdout, stderr', 'a'),
   cidfile: text('Write the id of the container to a file'),
   entrypoint: text('Replace the ENTRYPOINT of the image'),
   env: list('Set an environment variable (K=V, or K to pass it on)', 'e'),
@@ -19,6 +20,8 @@ export const CREATE_OPTIONS = {
   interactive: flag('Keep standard input open', 'i'),
   label: list('Set a label of the container (K=V)', 'l'),
   'label-file': list('Read labels from a file'),
+  'log-driver': text('How output is kept: json-file (default), local or none'),
+  'log-opt': list('Option of the log (max-size=10m, max-file=3, labels=K, env=K)'),
   name: text('Name of the container'),
   net: text('The same as --network'),
   network: text('Network of the container: host (default) or none'),
@@ -65,10 +68,28 @@ export async function createRequest(
     ...limits,
     ...(isolation ? { isolation } : {}),
     userns: usernsOf(values.userns ?? 'auto'),
+    ...(values.attach.length ? { attach: values.attach.map(streamOf) } : {}),
+    ...logOf(values['log-driver'], values['log-opt']),
     labels: labelsOf([...values['label-file'].flatMap((f) => linesOf(resolve(f))), ...values.label]),
     stopSignal: values['stop-signal'],
     stopTimeoutSeconds: secondsOf('--stop-timeout', values['stop-timeout']),
   }
+}
+
+function streamOf(name: string): StreamName {
+  const lower = name.toLowerCase()
+  if (lower === 'stdin' || lower === 'stdout' || lower === 'stderr') return lower
+  throw new UsageError(`invalid argument "${name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`)
+}
+
+function logOf(driver: string | undefined, given: readonly string[]): { log?: LogRequest } {
+  const options = Object.fromEntries(given.map((o) => o.split(/=(.*)/s) as [string, string | undefined]))
+  for (const [key, value] of Object.entries(options))
+    if (value === undefined || key === '')
+      throw new UsageError(`invalid argument "${key}" for "--log-opt" flag: it is not KEY=VALUE`)
+  if (driver === 'none' && given.length) throw new UsageError('invalid logging opts for driver none', { usage: false })
+  const asked = driver !== undefined || given.length > 0
+  return asked ? { log: { driver: driver || undefined, options: options as Record<string, string> } } : {}
 }
 
 function usernsOf(name: string): 'auto' | 'subid' | 'single' {

@@ -7,13 +7,13 @@ export const command = defineCommand({
   summary: 'Show the output of a container',
   arguments: [1, 1],
   options: {
+    details: flag('Show attributes of each line (labels and variables that --log-opt names)'),
     follow: flag('Show what comes until the container stops', 'f'),
     since: text('Show what came after a time (2024-05-06T07:08:09Z) or a while ago (42m)'),
     tail: text('Number of lines from the end, or "all" (default)', 'n'),
     timestamps: flag('Show the time of each line', 't'),
     until: text('Show what came before a time or a while ago'),
   },
-  refused: { details: 'the log has no attributes' },
   async run(values, [name], { engine, shell }) {
     const { containers } = await engine()
     const time = (option: string, value: string | undefined) =>
@@ -24,6 +24,7 @@ export const command = defineCommand({
       since: time('--since', values.since),
       until: time('--until', values.until),
       timestamps: values.timestamps,
+      details: values.details,
       stdout: (chunk) => shell.stdout.write(chunk),
       stderr: (chunk) => shell.stderr.write(chunk),
       // Nothing is to be undone: a signal ends the process as it does any other.

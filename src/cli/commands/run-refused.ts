@@ -1,6 +1,5 @@
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORK = 'containers have the network of the host, or none'
-const LOGS = 'the log of a container in the background is always a file of JSON lines'
 const HEALTH = 'health checks are not run yet'
 const WINDOWS = 'it is for Windows'
 const DEVICES = 'only root can limit the use of devices'
@@ -8,7 +7,6 @@ const DEVICES = 'only root can limit the use of devices'
 /** Options of `docker run` that tsbox can't honour, and why. */
 export const RUN_REFUSED: Readonly<Record<string, string>> = {
   annotation: 'containers have no annotations yet',
-  'attach,a': 'the program has the streams of tsbox itself: use create and start -a, or attach',
   'blkio-weight': LIMITS,
   'blkio-weight-device': LIMITS,
   'cgroup-parent': LIMITS,
@@ -22,7 +20,6 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   cpus: LIMITS,
   'cpuset-cpus': LIMITS,
   'cpuset-mems': LIMITS,
-  'detach-keys': 'a container in the foreground is not left: use run -d and attach',
   'device-cgroup-rule': DEVICES,
   'device-read-bps': LIMITS,
   'device-read-iops': LIMITS,
@@ -46,8 +43,6 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'kernel-memory': LIMITS,
   link: NETWORK,
   'link-local-ip': NETWORK,
-  'log-driver': LOGS,
-  'log-opt': LOGS,
   'mac-address': NETWORK,
   'memory,m': LIMITS,
   'memory-reservation': LIMITS,
@@ -62,7 +57,6 @@ export const RUN_REFUSED: Readonly<Record<string, string>> = {
   'publish-all,P': `${NETWORK}: what listens in it is reached at its own port`,
   restart: 'nothing watches over containers yet but their own monitor, which does not start them again',
   runtime: 'tsbox is its own runtime',
-  'sig-proxy': 'signals are always passed on',
   'storage-opt': LIMITS,
   'use-api-socket': 'there is no daemon',
   'volume-driver': 'there are no volume drivers',

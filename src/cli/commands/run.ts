@@ -1,4 +1,4 @@
-import { defineCommand, flag } from '../command.js'
+import { defineCommand, flag, text } from '../command.js'
 import { UsageError } from '../usage-error.js'
 import { cidFile } from './cid-file.js'
 import { CREATE_OPTIONS, createRequest } from './create-options.js'
@@ -10,22 +10,34 @@ export const command = defineCommand({
   arguments: [1, Number.POSITIVE_INFINITY],
   failureStatus: 125,
   stopsAtArgument: true,
-  options: { ...CREATE_OPTIONS, detach: flag('Run it in the background and print its id', 'd') },
+  options: {
+    ...CREATE_OPTIONS,
+    detach: flag('Run it in the background and print its id', 'd'),
+    'detach-keys': text('Keys that leave a container with a terminal (default ctrl-p,ctrl-q)'),
+    'sig-proxy': flag('Pass signals on (default)'),
+  },
+  initially: { 'sig-proxy': true },
   refused: RUN_REFUSED,
   async run(values, args, { engine, resolve, shell }) {
     const request = await createRequest(values, args, resolve)
-    const { detach, interactive, tty } = { ...request, ...values }
-    if (interactive && tty && !detach && !shell.stdin.isTerminal)
+    const { attach, detach, interactive, tty } = { ...request, ...values, attach: request.attach }
+    if (attach && detach)
+      throw new UsageError('conflicting options: cannot specify both --attach and --detach', { usage: false })
+    const joinsInput = interactive && !detach && (attach?.includes('stdin') ?? true)
+    if (joinsInput && tty && !shell.stdin.isTerminal)
       throw new UsageError('the input device is not a TTY', { exitCode: 1, usage: false })
     const onCreated = cidFile(values.cidfile === undefined ? undefined : resolve(values.cidfile))
     const outcome = await (await engine()).run({
       ...request,
       detach,
+      detachKeys: values['detach-keys'],
+      sigProxy: values['sig-proxy'],
       onCreated,
       // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
       signal: new AbortController().signal,
     })
-    if (detach && outcome.id !== undefined) shell.stdout.write(`${outcome.id}\n`)
+    const silent = attach && !attach.includes('stdout') && !attach.includes('stderr')
+    if ((detach || silent) && outcome.id !== undefined) shell.stdout.write(`${outcome.id}\n`)
     return outcome.exitCode
   },
 })

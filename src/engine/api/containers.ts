@@ -55,6 +55,8 @@ export interface LogsRequest {
   since?: number | undefined
   until?: number | undefined
   timestamps: boolean
+  /** The attributes of each line. */
+  details: boolean
   stdout(chunk: Uint8Array): void
   stderr(chunk: Uint8Array): void
   signal: AbortSignal

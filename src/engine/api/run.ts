@@ -27,6 +27,14 @@ export interface RunRequest {
   /** Ends the call when it runs in the background. */
   detach?: boolean | undefined
   labels?: Readonly<Record<string, string>> | undefined
+  /** Streams of a container in the foreground that are joined to this process's own; undefined: those that are open. */
+  attach?: readonly StreamName[] | undefined
+  /** Keys that leave a container with a terminal, as docker writes them; '' is none, undefined the user's default. */
+  detachKeys?: string | undefined
+  /** Signals that this process gets go to the program (default true). */
+  sigProxy?: boolean | undefined
+  /** How its output is kept; undefined: docker's default, json-file without a limit. */
+  log?: LogRequest | undefined
   /** Default the image's, else SIGTERM. */
   stopSignal?: string | undefined
   /** Negative: for ever. */
@@ -36,9 +44,19 @@ export interface RunRequest {
   signal: AbortSignal
 }
 
+export type StreamName = 'stdin' | 'stdout' | 'stderr'
+
+/** As `--log-driver` and `--log-opt` have it. */
+export interface LogRequest {
+  driver?: string | undefined
+  options: Readonly<Record<string, string>>
+}
+
 export interface RunOutcome {
   /** Of the container, where there is one. */
   id?: string | undefined
   /** Docker's: the program's own, 128+n for a signal, 126/127 where it could not start, 125 for the engine. */
   exitCode: number
+  /** The user left it with the detach keys: it runs on. */
+  detached?: boolean | undefined
 }

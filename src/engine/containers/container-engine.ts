@@ -3,7 +3,6 @@ import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
 import type { Attached } from '../../rootless/control.js'
 import { Control } from '../../rootless/control.js'
-import { HelperError } from '../../rootless/error.js'
 import type {
   ContainerEngine,
   ContainerFilters,
@@ -19,7 +18,7 @@ import { terminalSize } from '../run/terminal.js'
 import { execIn } from './exec.js'
 import { notRunning } from './find.js'
 import { initOf, inspectContainer } from './inspect.js'
-import { foreground, Lifecycle, type LifecycleDeps } from './lifecycle.js'
+import { Lifecycle, type LifecycleDeps } from './lifecycle.js'
 import { showLogs } from './logs.js'
 import { type ContainerDeps, NodeContainers } from './node-containers.js'
 import { joinStreams, outputOf } from './streams.js'
@@ -99,7 +98,7 @@ export class NodeContainerEngine implements ContainerEngine {
       return await control.attach(stdin, outputOf(streams))
     } catch (err) {
       control.close()
-      throw err instanceof HelperError && err.stage === 'attach' ? foreground(record, 'attach') : err
+      throw err
     }
   }
 
@@ -124,7 +123,6 @@ export class NodeContainerEngine implements ContainerEngine {
         throw new TsboxError('E_CONTAINER_REMOVED', `restart: it is removed when it stops: "${record.name}"`, {
           hint: 'run it without --rm',
         })
-      if (!record.detached) throw foreground(record, 'restart')
       await this.#life.stop(name, options)
     }
     await this.#life.start(record.id)
@@ -140,9 +138,9 @@ export class NodeContainerEngine implements ContainerEngine {
 
   async logs(name: string, request: LogsRequest): Promise<void> {
     const record = this.#life.find(name)
-    if (!record.detached && record.started !== undefined)
-      throw new TsboxError('E_CONTAINER_FOREGROUND', `logs: it ran in the foreground, which keeps no log: "${name}"`, {
-        hint: 'run it with -d',
+    if (record.settings?.log?.driver === 'none')
+      throw new TsboxError('E_LOG_DRIVER', 'configured logging driver does not support reading', {
+        hint: 'run it with --log-driver json-file',
       })
     const running = () => this.#life.state(record)?.status === 'running'
     await showLogs(`${this.#life.dir(record)}/log.json`, request, running)

@@ -32,7 +32,7 @@ export function inspectContainer(record: ContainerRecord, state: ContainerState,
     ResolvConfPath: '',
     HostnamePath: '',
     HostsPath: '',
-    LogPath: record.detached ? `${dir}/log.json` : '',
+    LogPath: settings?.log?.driver === 'none' ? '' : `${dir}/log.json`,
     Name: `/${record.name}`,
     RestartCount: 0,
     Driver: 'overlayfs',
@@ -56,9 +56,9 @@ export function inspectContainer(record: ContainerRecord, state: ContainerState,
       Hostname: settings?.hostname ?? '',
       Domainname: '',
       User: settings?.user ?? '',
-      AttachStdin: settings?.stdinOnce ?? false,
-      AttachStdout: !record.detached,
-      AttachStderr: !record.detached,
+      AttachStdin: settings?.attach?.includes('stdin') ?? false,
+      AttachStdout: settings?.attach?.includes('stdout') ?? false,
+      AttachStderr: settings?.attach?.includes('stderr') ?? false,
       Tty: settings?.tty ?? false,
       OpenStdin: settings?.openStdin ?? false,
       StdinOnce: settings?.stdinOnce ?? false,
@@ -81,7 +81,7 @@ function hostConfig({ settings, autoRemove, mode }: ContainerRecord): Record<str
     Binds: (settings?.mounts ?? [])
       .filter((m) => m.kind !== 'anonymous')
       .map((m) => `${m.name || m.source}:${m.target}${m.readonly ? ':ro' : ''}`),
-    LogConfig: { Type: 'json-file', Config: {} },
+    LogConfig: { Type: settings?.log?.driver ?? 'json-file', Config: settings?.log?.options ?? {} },
     NetworkMode: settings?.network ?? 'host',
     PortBindings: {},
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
@@ -94,16 +94,8 @@ function hostConfig({ settings, autoRemove, mode }: ContainerRecord): Record<str
 
 /** Pid of the container's init on this machine; undefined where it does not run. */
 export function initOf(record: ContainerRecord): number | undefined {
-  const { runner, detached } = record
-  if (!runner) return undefined
-  if (detached) return childrenOf(runner.pid)[0]
-  // tsbox, its helper, the helper's worker, the init.
-  for (const agent of childrenOf(runner.pid))
-    for (const worker of childrenOf(agent)) {
-      const init = childrenOf(worker)[0]
-      if (init !== undefined) return init
-    }
-  return undefined
+  // The monitor has one child.
+  return record.runner && record.detached ? childrenOf(record.runner.pid)[0] : undefined
 }
 
 function payloadOf(record: ContainerRecord): number {

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
 import { Control } from '../../rootless/control.js'
 import type { Store } from '../../store/store.js'
@@ -192,13 +191,4 @@ function killIfThere(pid: number): void {
 
 function pause(): Promise<void> {
   return new Promise((done) => setTimeout(done, POLL_MS))
-}
-
-/** Refuses what a container in another terminal can't be asked for. */
-export function foreground(record: ContainerRecord, what: string): TsboxError {
-  return new TsboxError(
-    'E_CONTAINER_FOREGROUND',
-    `${what}: it runs in the foreground of another tsbox: "${record.name}"`,
-    { hint: 'start it with run -d, or create and start' },
-  )
 }

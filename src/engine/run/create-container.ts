@@ -3,13 +3,14 @@ import { TsboxError } from '../../base/error.js'
 import { type ContainerRecord, type ContainerVolume, isContainerName, randomName } from '../../container/record.js'
 import { makeDir } from '../../util/make-dir.js'
 import { randomHex } from '../../util/random.js'
-import type { RunRequest } from '../api.js'
+import type { RunRequest, StreamName } from '../api.js'
 import type { StoredImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
 import { resolveProcess } from './container-config.js'
 import { encodeParts, partsOf } from './container-parts.js'
 import type { Isolation } from './isolation/resolve.js'
+import { logSettings } from './log-options.js'
 import { parseVolume, VolumeMaker, type VolumeSpec } from './volumes.js'
 
 /** What a new container is made from. */
@@ -41,6 +42,7 @@ export async function createContainer(
   const hostname = request.hostname ?? (machines ? machineName() : id.slice(0, 12))
   const resolved = resolveProcess(config, request, hostname, deps.env)
   const isolation = await isolationOf(deps, request)
+  const log = request.log && logSettings(request.log)
   const volumes = volumesOf(request, config.Volumes ?? {}, isolation)
   const draft: Omit<ContainerRecord, 'name'> = {
     id,
@@ -78,6 +80,8 @@ export async function createContainer(
         openStdin: request.interactive,
         stdinOnce: request.interactive && !request.detach,
         labels: { ...config.Labels, ...request.labels },
+        ...(request.detach ? {} : { attach: attachOf(request) }),
+        ...(log ? { log } : {}),
         stopSignal: request.stopSignal ?? config.StopSignal,
         stopTimeoutSeconds: request.stopTimeoutSeconds,
         mounts,
@@ -91,6 +95,10 @@ export async function createContainer(
     await removeContainer(shop, id)
     throw err
   }
+}
+
+function attachOf({ attach, interactive }: RunRequest): readonly StreamName[] {
+  return attach ?? (interactive ? ['stdin', 'stdout', 'stderr'] : ['stdout', 'stderr'])
 }
 
 /** Takes a container out of the store and deletes its files. */

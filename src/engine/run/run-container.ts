@@ -1,12 +1,13 @@
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
+import type { ConsoleSpec, Step } from '../../rootless/agent.js'
 import type { StepExit } from '../../rootless/plan.js'
 import { selfIdentity } from '../../util/identity.js'
-import type { RunOutcome, RunRequest } from '../api.js'
+import type { RunOutcome, RunRequest, StreamName } from '../api.js'
 import type { StoredImage } from '../images/stored-image.js'
 import { type CreateDeps, createContainer, removeContainer } from './create-container.js'
 import { EarlySignals, Interrupted } from './early-signals.js'
-import { executeIn, failedRecord, prepareStep, startDetached } from './start-container.js'
+import { failedRecord, startContainer, startDetached } from './start-container.js'
 import { joinStep, rawTerminal, terminalSize } from './terminal.js'
 
 /** Runs new containers, in the foreground or in the background. */
@@ -47,59 +48,80 @@ export class ContainerRunner {
   }
 
   async #live(request: RunRequest, image: StoredImage, early: EarlySignals): Promise<RunOutcome> {
-    const { store, lease } = this.#deps.shop
     const record = await createContainer(this.#deps, request, image, {
       runner: selfIdentity(),
       started: new Date().toISOString(),
     })
+    let started = false
     try {
-      const exitCode = await this.#execute(request, record, early)
-      const finished = new Date().toISOString()
-      if (!request.remove) store.containers.put({ ...record, exitCode, finished, runner: undefined }, lease)
-      return { exitCode, id: record.id }
+      return await this.#execute(request, record, early, () => {
+        started = true
+      })
     } catch (err) {
       // A container that never ran is not left behind; one that can't be started is, as docker does without --rm.
-      const started = err instanceof TsboxError && [126, 127].includes(err.exitCode)
-      if (!started || request.remove) await removeContainer(this.#deps.shop, record.id)
-      else store.containers.put(failedRecord(record, err), lease)
+      if (!started) await this.#undo(record, err, request.remove)
       throw err
-    } finally {
-      if (request.remove) await removeContainer(this.#deps.shop, record.id)
     }
   }
 
-  async #execute(request: RunRequest, record: ContainerRecord, early: EarlySignals): Promise<number> {
+  async #undo(record: ContainerRecord, err: unknown, remove: boolean): Promise<void> {
     const { shop } = this.#deps
-    // Before the helper reads from it: what was typed meanwhile would be echoed by both terminals.
-    const raw = request.tty && request.interactive
+    const couldNot = err instanceof TsboxError && [126, 127].includes(err.exitCode)
+    if (!couldNot || remove) await removeContainer(shop, record.id)
+    else shop.store.containers.put(failedRecord(record, err), shop.lease)
+  }
+
+  async #execute(
+    request: RunRequest,
+    record: ContainerRecord,
+    early: EarlySignals,
+    onStart: () => void,
+  ): Promise<RunOutcome> {
+    const { tty } = request
+    const console = await consoleOf(this.#deps, request)
+    // Before the monitor reads from it: what was typed meanwhile would be echoed by both terminals.
+    const raw = tty && console.stdin
     let restore = () => {}
     let leave = () => {}
     try {
-      const step = await prepareStep(this.#deps, record, {
-        stdio: { mode: request.tty ? 'tty' : 'inherit', stdin: request.interactive },
-        monitored: true,
-        signal: request.signal,
+      const { step } = await startContainer(this.#deps, record, {
+        console,
+        size: tty ? terminalSize() : undefined,
         check: () => {
           early.check()
           if (raw) restore = rawTerminal()
         },
       })
-      try {
-        early.check()
-        await step.monitor(shop.store.containers.dir(record.id), false)
-        await executeIn(step, record, (await shop.agent()).mode, request.tty ? terminalSize() : undefined)
-        leave = joinStep(step, request.tty)
-        for (const missed of early.release()) step.signal(missed)
-        return exitCodeOf(await step.exit)
-      } catch (err) {
-        await step.kill()
-        throw err
-      }
+      onStart()
+      leave = joinStep(step, { tty, sigProxy: request.sigProxy !== false })
+      // Those that are not for the program do what they would have done a moment later.
+      const pass =
+        request.sigProxy === false ? (n: number) => process.kill(process.pid, n) : (n: number) => step.signal(n)
+      for (const signal of early.release()) pass(signal)
+      return { id: record.id, ...(await outcomeOf(step)) }
     } finally {
       restore()
       leave()
     }
   }
+}
+
+/** What of this process's streams is joined: what `-a` says, else output, and input where it is open. */
+async function consoleOf(
+  { env }: CreateDeps,
+  { attach, interactive, tty, detachKeys }: RunRequest,
+): Promise<ConsoleSpec> {
+  const joined = (name: StreamName) => (attach ? attach.includes(name) : name !== 'stdin' || interactive)
+  const stdin = interactive && joined('stdin')
+  // Nothing is typed that could leave it otherwise.
+  const keys = tty && stdin ? (await import('../containers/detach-keys.js')).detachKeyBytes(detachKeys, env) : []
+  return { stdin, stdout: joined('stdout'), stderr: joined('stderr'), detachKeys: Uint8Array.from(keys) }
+}
+
+async function outcomeOf(step: Step): Promise<{ exitCode: number; detached?: boolean }> {
+  const left = step.left.then(() => undefined)
+  const exit = await Promise.race([step.exit, left]).catch(() => left)
+  return exit ? { exitCode: exitCodeOf(exit) } : { exitCode: 0, detached: true }
 }
 
 /** Docker's: the program's own, 128 and the number for a signal. */

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord, ContainerSettings, ContainerVolume } from '../../container/record.js'
-import type { AgentApi, Step, StepOptions } from '../../rootless/agent.js'
+import type { AgentApi, ConsoleSpec, Step, StepOptions } from '../../rootless/agent.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import type { OverlaySpec } from '../../rootless/plan.js'
 import { bootId, formatIdentity, startTimeOf } from '../../util/identity.js'
@@ -14,6 +14,7 @@ import { makePlan } from './container-plan.js'
 import { removeContainer } from './create-container.js'
 import { hostFiles } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
+import { logSpec } from './log-options.js'
 import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
 
 /** What starting stands on: a workshop in the container's own id mode. */
@@ -104,25 +105,43 @@ export async function executeIn(
   }
 }
 
+/** How a container is started. */
+export interface StartOptions {
+  /** First size of its terminal. */
+  size?: { columns: number; rows: number } | undefined
+  /** Joins this process's streams to it. */
+  console?: ConsoleSpec | undefined
+  /** Called when its streams can be joined, before there is a process. */
+  joined?: ((dir: string) => Promise<void>) | undefined
+  /** Called when all is read that takes time; throwing undoes what is half made. */
+  check?: (() => void) | undefined
+}
+
 /**
- * Starts a container that lives on without this process, with a monitor of its own.
+ * Starts a container's process, with a monitor; that still ends with this process where it was not joined to the
+ * streams.
  *
- * @param joined called when its streams can be joined, before there is a process
- * @returns the record as it is now
- * @throws TsboxError with exit codes 126, 127; the container is kept then, unless it is to be removed when it ends
+ * @returns the step, and the record as it is now
+ * @throws TsboxError with exit codes 126, 127; nothing of it runs then
  */
-export async function startDetached(
+export async function startContainer(
   deps: StartDeps,
   record: ContainerRecord,
-  options: { size?: { columns: number; rows: number } | undefined; joined?: (dir: string) => Promise<void> } = {},
-): Promise<ContainerRecord> {
+  options: StartOptions,
+): Promise<{ step: Step; record: ContainerRecord }> {
   const { store, lease } = deps.shop
   const settings = settingsOf(record)
   const dir = store.containers.dir(record.id)
   const stdio = { mode: settings.tty ? 'log-tty' : 'log', stdin: settings.openStdin } as const
-  const step = await prepareStep(deps, record, { stdio, monitored: true })
+  const step = await prepareStep(deps, record, { stdio, monitored: true, check: options.check })
   try {
-    const pid = await step.monitor(dir, settings.stdinOnce)
+    options.check?.()
+    const pid = await step.monitor({
+      folder: dir,
+      inputOnce: settings.stdinOnce,
+      log: logSpec(settings),
+      console: options.console,
+    })
     const running: ContainerRecord = {
       ...record,
       detached: true,
@@ -133,17 +152,35 @@ export async function startDetached(
       error: undefined,
     }
     store.containers.put(running, lease)
+    if (record.autoRemove)
+      step.discardTo(store.place.path('tmp', `${formatIdentity(running.runner!)}-${record.id.slice(0, 16)}`))
     await options.joined?.(dir)
     await executeIn(step, running, (await deps.shop.agent()).mode, options.size)
-    const trash = record.autoRemove
-      ? store.place.path('tmp', `${formatIdentity(running.runner!)}-${record.id.slice(0, 16)}`)
-      : ''
-    if (!(await step.detach(dir, trash)) && record.autoRemove) await removeContainer(deps.shop, record.id)
-    return running
+    return { step, record: running }
   } catch (err) {
     await step.kill()
+    throw err
+  }
+}
+
+/**
+ * Starts a container that lives on without this process.
+ *
+ * @returns the record as it is now
+ * @throws TsboxError with exit codes 126, 127; the container is kept then, unless it is to be removed when it ends
+ */
+export async function startDetached(
+  deps: StartDeps,
+  record: ContainerRecord,
+  options: StartOptions = {},
+): Promise<ContainerRecord> {
+  try {
+    const { step, record: running } = await startContainer(deps, record, options)
+    await step.detach()
+    return running
+  } catch (err) {
     if (record.autoRemove) await removeContainer(deps.shop, record.id)
-    else store.containers.put(failedRecord(record, err), lease)
+    else deps.shop.store.containers.put(failedRecord(record, err), deps.shop.lease)
     throw err
   }
 }

@@ -21,13 +21,13 @@ export function terminalSize(): { columns: number; rows: number } | undefined {
 }
 
 /**
- * Joins this process to a running step: signals go on to it, with a terminal keys go to it raw and its size follows.
+ * Joins this process to a running step: signals go on to it, with a terminal its size follows this one's.
  *
  * @returns undoes all of it
  */
-export function joinStep(step: Step, tty: boolean): () => void {
+export function joinStep(step: Step, { tty, sigProxy }: { tty: boolean; sigProxy: boolean }): () => void {
   const undo: (() => void)[] = []
-  for (const name of FORWARDED) {
+  for (const name of sigProxy ? FORWARDED : []) {
     if (tty && name === 'SIGWINCH') continue
     const forward = () => step.signal(constants.signals[name])
     process.on(name, forward)

@@ -132,6 +132,7 @@ static void reset_child_signal(void)
 	sigset_t none;
 
 	signal(SIGCHLD, SIG_DFL);
+	signal(WORKER_END, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -153,15 +154,56 @@ static void start_worker(struct lane *lanes, int count, int which, const struct 
 	lanes[which] = (struct lane){-1, pid > 0 ? pid : 0};
 }
 
-/* `group` as waitpid(2) has it: -1 is every child, 0 those that did not leave our process group. */
-static void reap(struct lane *lanes, int count, pid_t group, int options)
+static void note_end(struct lane *lanes, int count, pid_t pid)
+{
+	for (int i = 0; i < count; i++)
+		if (lanes[i].worker == pid)
+			lanes[i].worker = 0;
+}
+
+static void reap(struct lane *lanes, int count)
 {
 	pid_t pid;
 
-	while ((pid = waitpid(group, NULL, options)) > 0 || (pid < 0 && errno == EINTR))
-		for (int i = 0; i < count; i++)
-			if (lanes[i].worker == pid)
-				lanes[i].worker = 0;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		note_end(lanes, count, pid);
+}
+
+/* While there is a child in our process group, or only while `more` says so. */
+static void wait_for_group(struct lane *lanes, int count, bool (*more)(const struct lane *lanes, int count))
+{
+	/* To look again at who is in the group: that one leaves it tells nobody. */
+	const struct timespec pause = {.tv_nsec = 5000000};
+	sigset_t child;
+	pid_t pid;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	while ((!more || more(lanes, count)) && ((pid = waitpid(0, NULL, WNOHANG)) >= 0 || errno == EINTR))
+		if (pid > 0)
+			note_end(lanes, count, pid);
+		else
+			sigtimedwait(&child, NULL, &pause);
+}
+
+static bool has_workers(const struct lane *lanes, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
+			return true;
+	return false;
+}
+
+/*
+ * The workers would die with us, but somebody waits for our end to remove what their steps had open. One that is a
+ * container's monitor ignores that, and is no longer waited for once it has left our process group.
+ */
+static void end_workers(struct lane *lanes, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (lanes[i].worker)
+			kill(lanes[i].worker, WORKER_END);
+	wait_for_group(lanes, count, has_workers);
 }
 
 static void wake(int signal_number)
@@ -190,7 +232,7 @@ static void serve(struct lane *lanes, int count, const struct world *world)
 		for (int i = 1; i < count; i++)
 			if (poll_set[i].revents)
 				start_worker(lanes, count, i, world);
-		reap(lanes, count, -1, WNOHANG);
+		reap(lanes, count);
 		/* Then there is more to do at the end than to die: the end of the lane says when. */
 		if (*world->shares_pids)
 			prctl(PR_SET_PDEATHSIG, 0);
@@ -219,9 +261,6 @@ static void end_orphans(struct lane *lanes, int count)
 	struct lanes all = {lanes, count};
 	AUTO_FD proc = shared_pids_open();
 
-	for (int i = 0; i < count; i++)
-		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
-			reap(lanes, count, lanes[i].worker, 0);
 	if (proc >= 0)
 		shared_pids_end(proc, &(struct shared_pids_ending){.keep = is_monitor, .with = &all});
 }
@@ -250,12 +289,9 @@ int inside_main(char **argv)
 	writer_init(&out, FIRST_LANE);
 	w_empty(&out, FR_READY);
 	serve(lanes, count, &world);
-	/* The workers would die with us, but somebody waits for our end to remove what their steps had open. */
-	for (int i = 0; i < count; i++)
-		if (lanes[i].worker && getpgid(lanes[i].worker) == getpgrp())
-			kill(lanes[i].worker, SIGKILL);
+	end_workers(lanes, count);
 	if (*world.shares_pids)
 		end_orphans(lanes, count);
-	reap(lanes, count, 0, 0);
+	wait_for_group(lanes, count, NULL);
 	return 0;
 }

@@ -30,6 +30,7 @@ enum frame_type {
 	FR_KILL = 0x35,
 	FR_MONITOR = 0x36,
 	FR_DETACH = 0x37,
+	FR_TRASH = 0x38,
 	/* to a monitor, by its control socket: see monitor.h */
 	FR_ATTACH = 0x40,
 	FR_SPAWN = 0x41,
@@ -46,6 +47,7 @@ enum frame_type {
 	FR_STDIN_ACK = 0x87,
 	FR_EXIT = 0x88,
 	FR_PROBED = 0x89,
+	FR_LEFT = 0x8a,
 	/* only between a worker and its init */
 	FR_MASTER = 0xa0,
 	FR_CREATED = 0xa1,

@@ -1,5 +1,9 @@
-/* The log of a container: one JSON object a line, as docker's json-file driver writes it. */
+/*
+ * The log of a container: one JSON object a line, as docker's json-file driver writes it. A file that is full is renamed
+ * to log.json.1, that one to log.json.2, and so on; lines are whole in one of them.
+ */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +13,11 @@
 #include <unistd.h>
 
 #include "monitor.h"
+
+/* Gathered before they are written. */
+enum { BATCH = 65536, LINE_OVERHEAD = 128 };
+
+static const char LOG_FILE[] = "log.json", LOG_PART[] = "log.part";
 
 void time_text(char out[40])
 {
@@ -21,13 +30,33 @@ void time_text(char out[40])
 	snprintf(out + n, 40 - n, ".%09ldZ", now.tv_nsec);
 }
 
-int joblog_open(struct joblog *log, int dir, struct failure *f)
+static int open_file(int dir, const char *name)
 {
-	log->fd = openat(dir, "log.json", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int joblog_open(struct joblog *log, int dir, const struct joblog_options *o, struct failure *f)
+{
+	struct stat st;
+
+	log->fd = open_file(dir, LOG_FILE);
 	if (log->fd < 0)
-		return fail(f, "open log", "%s", "log.json");
+		return fail(f, "open log", "%s", LOG_FILE);
+	log->dir = dir;
+	log->limit = o->size;
+	log->files = o->files ? o->files : 1;
+	log->attrs = xstrndup(o->attrs, strlen(o->attrs));
+	log->size = fstat(log->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 	log->line = xalloc(2 * sizeof *log->line);
 	return 0;
+}
+
+void joblog_close(struct joblog *log)
+{
+	close_fd(&log->fd);
+	free(log->line);
+	free(log->attrs);
+	free(log->out);
 }
 
 /* Length of the UTF-8 sequence that begins at p, 0 where none does (also overlong ones and surrogates). */
@@ -52,6 +81,10 @@ static size_t escape(char *out, const uint8_t *p, size_t len)
 	char *start = out;
 
 	for (size_t i = 0; i < len;) {
+		if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\') {
+			*out++ = (char)p[i++];
+			continue;
+		}
 		size_t n = sequence(p + i, len - i);
 		if (n == 0) {
 			out += sprintf(out, "\\ufffd");
@@ -75,22 +108,89 @@ static size_t escape(char *out, const uint8_t *p, size_t len)
 	return (size_t)(out - start);
 }
 
+/* On a full disk lines are lost, and nothing of them stays that would make the next one unreadable. */
+static void write_batch(struct joblog *log)
+{
+	size_t done = 0;
+
+	while (done < log->out_len) {
+		ssize_t n = write(log->fd, log->out + done, log->out_len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done < log->out_len) {
+		const char *end = memrchr(log->out, '\n', done);
+		done = end ? (size_t)(end - log->out) + 1 : 0;
+		(void)!ftruncate(log->fd, (off_t)(log->size + done));
+	}
+	log->size += done;
+	log->out_len = 0;
+}
+
+/*
+ * Who reads follows a file by its inode: the full one is complete before its name changes, and the new one is there
+ * before the old name is gone.
+ */
+static void rotate(struct joblog *log)
+{
+	char from[32], to[32];
+
+	write_batch(log);
+	for (uint32_t n = log->files - 1; n > 0; n--) {
+		snprintf(to, sizeof to, "%s.%u", LOG_FILE, n);
+		snprintf(from, sizeof from, n > 1 ? "%s.%u" : "%s", LOG_FILE, n - 1);
+		/* The newest is linked, so that its name never is without a file. */
+		if (n > 1)
+			renameat(log->dir, from, log->dir, to);
+		else if ((unlinkat(log->dir, to, 0) == 0 || errno == ENOENT) && linkat(log->dir, from, log->dir, to, 0) < 0)
+			/* A file system without hard links. */
+			renameat(log->dir, from, log->dir, to);
+	}
+	unlinkat(log->dir, LOG_PART, 0);
+	int next = open_file(log->dir, LOG_PART);
+	/* Without a new one, the old one grows. */
+	if (next < 0 || renameat(log->dir, LOG_PART, log->dir, LOG_FILE) < 0) {
+		close_fd(&next);
+		return;
+	}
+	close_fd(&log->fd);
+	log->fd = next;
+	log->size = 0;
+}
+
 static void put(struct joblog *log, int stream)
 {
 	static const char *const name[] = {"stdout", "stderr"};
-	char now[40], *out = xrealloc(NULL, 6 * log->line[stream].len + 128);
-	size_t n = (size_t)sprintf(out, "{\"log\":\"");
-	struct stat st;
+	size_t most = 6 * log->line[stream].len + strlen(log->attrs) + LINE_OVERHEAD;
+	char now[40];
 
-	n += escape(out + n, (uint8_t *)log->line[stream].data, log->line[stream].len);
+	/* As docker: a file is full when it has reached its size, whatever the next line has. */
+	if (log->limit && log->size + log->out_len >= log->limit)
+		rotate(log);
+	if (log->out_len + most > log->out_cap)
+		log->out = xrealloc(log->out, log->out_cap = log->out_len + most);
+	char *out = log->out + log->out_len, *start = out;
+	out += sprintf(out, "{\"log\":\"");
+	out += escape(out, (uint8_t *)log->line[stream].data, log->line[stream].len);
 	time_text(now);
-	n += (size_t)sprintf(out + n, "\",\"stream\":\"%s\",\"time\":\"%s\"}\n", name[stream], now);
-	/* On a full disk the line is lost, and nothing of it stays that would make the next one unreadable. */
-	bool known = fstat(log->fd, &st) == 0;
-	if (write_all(log->fd, out, n) < 0 && known)
-		(void)!ftruncate(log->fd, st.st_size);
+	out += sprintf(out, "\",\"stream\":\"%s\",%s\"time\":\"%s\"}\n", name[stream], log->attrs, now);
+	log->out_len += (size_t)(out - start);
 	log->line[stream].len = 0;
-	free(out);
+	if (log->out_len >= BATCH)
+		write_batch(log);
+}
+
+/* The buffer is given back: most containers rarely say anything. */
+static void settle(struct joblog *log)
+{
+	if (log->out_len)
+		write_batch(log);
+	free(log->out);
+	log->out = NULL;
+	log->out_cap = 0;
 }
 
 void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t len)
@@ -106,6 +206,7 @@ void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t le
 		data += n;
 		len -= n;
 	}
+	settle(log);
 }
 
 void joblog_flush(struct joblog *log)
@@ -113,4 +214,5 @@ void joblog_flush(struct joblog *log)
 	for (int i = 0; i < 2; i++)
 		if (log->line[i].len)
 			put(log, i);
+	settle(log);
 }

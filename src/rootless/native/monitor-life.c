@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,12 @@ static void close_others(const struct monitor *m, const int *kept, size_t count)
 	free(all);
 }
 
+void monitor_outlive(void)
+{
+	signal(WORKER_END, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, 0);
+}
+
 int monitor_detach(struct monitor *m, const int *kept, size_t count, struct failure *f)
 {
 	AUTO_FD null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -65,7 +72,7 @@ int monitor_detach(struct monitor *m, const int *kept, size_t count, struct fail
 	close_others(m, kept, count);
 	/* close_range took it. */
 	null = -1;
-	prctl(PR_SET_PDEATHSIG, 0);
+	monitor_outlive();
 	return 0;
 }
 
@@ -75,7 +82,7 @@ void monitor_drain(struct monitor *m)
 
 	if (s)
 		session_drain(m, s);
-	if (m->logs)
+	if (m->log.fd >= 0)
 		joblog_flush(&m->log);
 }
 
@@ -152,8 +159,7 @@ void monitor_close(struct monitor *m, uint8_t kind, uint32_t value)
 	while (m->sessions)
 		session_free(m, m->sessions);
 	close_fd(&m->listener);
-	close_fd(&m->log.fd);
+	joblog_close(&m->log);
 	close_fd(&m->dir);
-	free(m->log.line);
 	free(m);
 }

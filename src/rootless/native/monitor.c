@@ -30,19 +30,22 @@ static int listen_in(int dir, struct failure *f)
 	return take_fd(&fd);
 }
 
-struct monitor *monitor_open(const char *dir, bool logs, struct writer *init, int pass, struct failure *f)
+struct monitor *monitor_open(const char *dir, bool payload, const struct joblog_options *log, struct writer *init, int pass,
+	struct failure *f)
 {
 	AUTO_FD folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct monitor *m = xalloc(sizeof *m);
 
-	*m = (struct monitor){.dir = -1, .listener = -1, .log.fd = -1, .init = init, .pass = pass, .logs = logs};
+	*m = (struct monitor){.dir = -1, .listener = -1, .log.fd = -1, .init = init, .pass = pass};
 	if (folder < 0)
 		fail(f, "open", "%s", dir);
-	else if ((m->listener = listen_in(folder, f)) >= 0 && (!logs || joblog_open(&m->log, folder, f) == 0)) {
-		unlinkat(folder, MONITOR_EXIT, 0);
+	else if ((m->listener = listen_in(folder, f)) >= 0 &&
+		(!payload || log->off || joblog_open(&m->log, folder, log, f) == 0)) {
 		m->dir = take_fd(&folder);
-		if (logs)
+		if (payload) {
+			unlinkat(m->dir, MONITOR_EXIT, 0);
 			session_new(m, 0);
+		}
 		return m;
 	}
 	close_fd(&m->listener);
@@ -143,6 +146,10 @@ size_t monitor_poll(struct monitor *m, struct pollfd *set)
 	}
 	for (struct session *s = m->sessions; s; s = s->next, n += 3)
 		session_poll(m, s, set + n);
+	if (m->console) {
+		console_poll(m->console, monitor_payload(m), set + n);
+		n += 3;
+	}
 	return n;
 }
 
@@ -165,6 +172,11 @@ void monitor_move(struct monitor *m, const struct pollfd *set)
 	for (struct session *s = m->sessions, *next; s; s = next, n += 3) {
 		next = s->next;
 		session_move(m, s, set + n);
+	}
+	if (m->console && !console_move(m->console, monitor_payload(m), set + n)) {
+		console_free(m->console);
+		m->console = NULL;
+		m->left = true;
 	}
 	for (size_t i = 0; i < clients; i++)
 		serve_client(m->clients[i], set[1 + i].revents);

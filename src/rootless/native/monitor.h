@@ -9,6 +9,10 @@
  * writes the log, and when the payload ends the file `exit` (by rename), or it removes the container. Where it is
  * killed the init dies with it, and with that the container: what lives is what `ps` says.
  *
+ * The monitor of a container in the foreground is joined to the standard streams of tsbox itself (console.c) and stays
+ * in its session, so that reading from the terminal is subject to job control; when tsbox ends, or its user leaves with
+ * the detach keys, it detaches.
+ *
  * Requests on the control socket are frames, one conversation a connection:
  *   WAIT                        → EXIT (u8 kind, u32 value)
  *   SIGNAL u32                  → OK
@@ -27,7 +31,7 @@
 #include "frame.h"
 #include "step.h"
 
-enum { CLIENTS_MAX = 256, SESSIONS_MAX = 256, MONITOR_POLLS = 1 + CLIENTS_MAX + 3 * SESSIONS_MAX };
+enum { CLIENTS_MAX = 256, SESSIONS_MAX = 256, MONITOR_POLLS = 1 + CLIENTS_MAX + 3 * SESSIONS_MAX + 3 };
 
 /* Names in the container's folder. */
 #define MONITOR_SOCKET "control"
@@ -69,17 +73,35 @@ struct session {
 };
 
 /* joblog.c: the lines of both streams as docker's json-file driver has them. */
+struct joblog_options {
+	/* No log is kept. */
+	bool off;
+	/* A file of so many bytes is full (0: never); so many files are kept. */
+	uint64_t size;
+	uint32_t files;
+	/* What each line has beside its own: JSON members, each with a comma after it. */
+	const char *attrs;
+};
 struct joblog {
-	int fd;
+	int fd, dir;
+	uint64_t size, limit;
+	uint32_t files;
+	char *attrs;
+	/* Lines of each stream that are not whole yet. */
 	struct {
 		char data[16384];
 		size_t len;
 	} *line;
+	/* Whole lines that were not written yet. */
+	char *out;
+	size_t out_len, out_cap;
 };
-int joblog_open(struct joblog *log, int dir, struct failure *f);
+/* `dir` stays the caller's. */
+int joblog_open(struct joblog *log, int dir, const struct joblog_options *o, struct failure *f);
 void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t len);
 /* What has no end of line yet. */
 void joblog_flush(struct joblog *log);
+void joblog_close(struct joblog *log);
 /* RFC 3339 with nine digits of a second. */
 void time_text(char out[40]);
 
@@ -94,15 +116,22 @@ struct monitor {
 	uint32_t next_id;
 	struct client *clients[CLIENTS_MAX];
 	size_t client_count;
-	/* -1 where the streams are tsbox's own. */
+	/* Not opened (-1) where none is kept. */
 	struct joblog log;
-	bool logs;
+	/* NULL where tsbox's own streams are not joined, or no longer. */
+	struct console *console;
+	/* Its user typed the keys that leave the container. */
+	bool left;
 	/* Our user namespace. */
 	unsigned long long userns;
 };
 
-/* Opens the socket (and the log) in the container's folder. NULL and a failure. */
-struct monitor *monitor_open(const char *dir, bool logs, struct writer *init, int pass, struct failure *f);
+/*
+ * Opens the socket in the container's folder; where `payload` is set, the payload's streams are the monitor's, and the
+ * log is opened, too. NULL and a failure.
+ */
+struct monitor *monitor_open(const char *dir, bool payload, const struct joblog_options *log, struct writer *init, int pass,
+	struct failure *f);
 /* The payload's streams are the monitor's from now on. */
 struct session *monitor_payload(struct monitor *m);
 /* Frames of the init about further processes, and masters of terminals. False for any other. */
@@ -110,6 +139,8 @@ bool monitor_hear_init(struct monitor *m, const struct frame *f);
 /* Fills up to MONITOR_POLLS entries; how many. */
 size_t monitor_poll(struct monitor *m, struct pollfd *set);
 void monitor_move(struct monitor *m, const struct pollfd *set);
+/* From now on the end of the helper is not the monitor's: it looks after that itself. */
+void monitor_outlive(void);
 /* Leaves session, parent and streams of tsbox; only the monitor's own descriptors and `kept` stay open. */
 int monitor_detach(struct monitor *m, const int *kept, size_t count, struct failure *f);
 /* The payload is over: takes what its streams still hold. */
@@ -120,6 +151,32 @@ void monitor_record(struct monitor *m, uint8_t kind, uint32_t value, const struc
 void monitor_discard(const char *path, const char *trash);
 /* Tells those that wait, closes everything and frees `m`. */
 void monitor_close(struct monitor *m, uint8_t kind, uint32_t value);
+
+/* console.c: the standard streams of tsbox itself */
+struct console_options {
+	/* Which of them are joined. */
+	bool in, out[2];
+	/* The payload has a terminal. */
+	bool tty;
+	/* Typed in this order they leave the container; only with a terminal. */
+	const uint8_t *keys;
+	uint32_t key_count;
+};
+struct console *console_open(const struct console_options *o);
+/* The payload said something. */
+void console_output(struct console *c, int stream, const uint8_t *data, size_t len);
+/* It was a pipe, and its reader is gone: the payload shall hear of that as if the pipe were its own. */
+bool console_is_broken(const struct console *c, int stream);
+/* False while something was not taken. */
+bool console_may_read(const struct console *c);
+/* Fills three entries. `s` is the payload. */
+void console_poll(const struct console *c, const struct session *s, struct pollfd set[3]);
+/* False once the keys were typed. */
+bool console_move(struct console *c, struct session *s, const struct pollfd set[3]);
+/* Writes what was not taken yet, as long as tsbox lives: its lane closes when it ends. Frees `c`. */
+void console_finish(struct console *c, int lane);
+/* Gives the terminal back as it was. */
+void console_free(struct console *c);
 
 /* client.c, client-request.c */
 struct client *client_accept(struct monitor *m);

@@ -50,6 +50,8 @@ void session_free(struct monitor *m, struct session *s)
 
 bool session_may_read(const struct monitor *m, const struct session *s)
 {
+	if (s->id == 0 && m->console && !console_may_read(m->console))
+		return false;
 	for (size_t i = 0; i < m->client_count; i++)
 		if (m->clients[i]->session == s && m->clients[i]->out_len > m->clients[i]->out_at)
 			return false;
@@ -126,8 +128,10 @@ void session_input_end(struct session *s)
 
 static void output(struct monitor *m, struct session *s, int stream, const uint8_t *data, size_t len)
 {
-	if (s->id == 0 && m->logs)
+	if (s->id == 0 && m->log.fd >= 0)
 		joblog_write(&m->log, stream, data, len);
+	if (s->id == 0 && m->console)
+		console_output(m->console, stream, data, len);
 	for (size_t i = 0; i < m->client_count; i++)
 		if (m->clients[i]->session == s)
 			client_send(m->clients[i], stream ? FR_STDERR : FR_STDOUT, data, len);
@@ -142,6 +146,8 @@ static bool read_some(struct monitor *m, struct session *s, int *fd, int stream)
 	if (n > 0)
 		output(m, s, stream, data, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		close_fd(fd);
+	if (s->id == 0 && s->master < 0 && m->console && console_is_broken(m->console, stream))
 		close_fd(fd);
 	return n > 0;
 }

@@ -28,51 +28,88 @@ static void receive_master(struct step *s)
 	relay_transparent(s->relay, true);
 }
 
+/* The payload's streams go to the monitor, and tsbox's own to that. */
+static void join_streams(struct step *s, bool input_once, const struct console_options *console)
+{
+	struct session *payload = monitor_payload(s->monitor);
+
+	if (!payload)
+		return;
+	payload->in = take_fd(&s->stream[0]);
+	payload->out[0] = take_fd(&s->stream[1]);
+	payload->out[1] = take_fd(&s->stream[2]);
+	payload->master = take_fd(&s->master);
+	payload->input_once = input_once;
+	if (!console)
+		return;
+	s->monitor->console = console_open(console);
+	monitor_outlive();
+}
+
+enum { CONSOLE = 1, CONSOLE_IN = 2, CONSOLE_OUT = 4, CONSOLE_ERR = 8 };
+
 /* The worker becomes the container's monitor, as yet one that ends with tsbox. */
 static void become_monitor(struct step *s, struct cursor *c)
 {
 	const char *folder = c_str(c);
 	bool input_once = c_u8(c);
+	struct joblog_options log = {.off = c_u8(c)};
+	struct console_options console = {.tty = has_terminal(s->stdio)};
 
-	if (s->monitor || !s->monitored || c->bad) {
+	log.size = c_u64(c);
+	log.files = c_u32(c);
+	log.attrs = c_str(c);
+	uint8_t joined = c_u8(c);
+	console.in = joined & CONSOLE_IN;
+	console.out[0] = joined & CONSOLE_OUT;
+	console.out[1] = joined & CONSOLE_ERR;
+	console.keys = c_blob(c, &console.key_count);
+	if (s->monitor || !s->monitored || c->bad)
 		fail_with(&s->failure, EBADMSG, "monitor", "malformed");
+	else
+		s->monitor = monitor_open(folder, is_logged(s->stdio), &log, &s->to_init, s->pass, &s->failure);
+	if (s->failure.err) {
 		kill(s->init, SIGKILL);
 		return;
 	}
-	s->monitor = monitor_open(folder, is_logged(s->stdio), &s->to_init, s->pass, &s->failure);
-	if (!s->monitor) {
-		kill(s->init, SIGKILL);
-		return;
-	}
-	struct session *payload = monitor_payload(s->monitor);
-	if (payload) {
-		payload->in = take_fd(&s->stream[0]);
-		payload->out[0] = take_fd(&s->stream[1]);
-		payload->out[1] = take_fd(&s->stream[2]);
-		payload->master = take_fd(&s->master);
-		payload->input_once = input_once;
-	}
+	s->folder = xstrndup(folder, strlen(folder));
+	join_streams(s, input_once, joined & CONSOLE ? &console : NULL);
 	w_begin(s->out, FR_OK);
 	w_u32(s->out, (uint32_t)getpid());
 	w_end(s->out);
 	w_flush(s->out);
 }
 
-static void detach(struct step *s, struct cursor *c)
+int step_detach(struct step *s)
 {
-	const char *folder = c_str(c), *trash = c_str(c);
 	int kept[] = {s->lane->fd};
 
-	if (!s->monitor || c->bad)
-		fail_with(&s->failure, EBADMSG, "detach", "malformed");
-	else if (monitor_detach(s->monitor, kept, ARRAY_LEN(kept), &s->failure) == 0) {
-		s->folder = xstrndup(folder, strlen(folder));
-		s->trash = xstrndup(trash, strlen(trash));
-		w_empty(s->out, FR_OK);
-		close_fd(&s->lane->fd);
-		return;
+	if (s->monitor->console)
+		console_free(s->monitor->console);
+	s->monitor->console = NULL;
+	if (monitor_detach(s->monitor, kept, ARRAY_LEN(kept), &s->failure) < 0) {
+		kill(s->init, SIGKILL);
+		return -1;
 	}
-	kill(s->init, SIGKILL);
+	s->detached = true;
+	return 0;
+}
+
+/* Node does not wait for the end of it; what it is told is the last that it hears. */
+static void detach(struct step *s, uint8_t word)
+{
+	if (!s->monitor) {
+		fail_with(&s->failure, EBADMSG, "detach", "malformed");
+		kill(s->init, SIGKILL);
+	} else if (step_detach(s) == 0) {
+		w_empty(s->out, word);
+		close_fd(&s->lane->fd);
+	}
+}
+
+void step_leave(struct step *s)
+{
+	detach(s, FR_LEFT);
 }
 
 static void forward(struct writer *to, const struct frame *f)
@@ -125,6 +162,8 @@ void step_hear_lane(struct step *s, const struct frame *f)
 
 	switch (f->type) {
 	case FR_EXEC:
+		s->executed = true;
+		__attribute__((fallthrough));
 	case FR_SIGNAL:
 		/* The init may be gone already; its end says so. */
 		if (send(s->to_init.fd, "", 0, MSG_NOSIGNAL) >= 0)
@@ -142,13 +181,22 @@ void step_hear_lane(struct step *s, const struct frame *f)
 		if (s->relay && s->relay->master >= 0) {
 			uint32_t columns = c_u32(&c);
 			terminal_resize(s->relay->master, columns, c_u32(&c));
+		} else if (s->monitor && monitor_payload(s->monitor)) {
+			uint32_t columns = c_u32(&c);
+			session_resize(monitor_payload(s->monitor), columns, c_u32(&c));
 		}
 		break;
 	case FR_MONITOR:
 		become_monitor(s, &c);
 		break;
+	case FR_TRASH: {
+		const char *trash = c_str(&c);
+		free(s->trash);
+		s->trash = xstrndup(trash, strlen(trash));
+		break;
+	}
 	case FR_DETACH:
-		detach(s, &c);
+		detach(s, FR_OK);
 		break;
 	case FR_KILL:
 		s->killed = true;

@@ -29,8 +29,10 @@ struct step {
 	/* A terminal's master that no monitor has taken yet; the way by which descriptors come and go. */
 	int master, pass;
 	struct monitor *monitor;
-	/* After FR_DETACH: the container's folder, and where it goes for removal at the end ("" where it stays). */
+	/* With a monitor: the container's folder, and where it goes for removal at the end (NULL or "" where it stays). */
 	char *folder, *trash;
+	/* There is, or will be, a payload; and it lives on without Node. */
+	bool executed, detached;
 	uint8_t *input;
 	size_t input_len, input_at;
 	bool input_ends;
@@ -61,6 +63,10 @@ void step_end_orphans(struct step *s);
 /* step-hear.c */
 void step_hear_lane(struct step *s, const struct frame *f);
 void step_hear_init(struct step *s, const struct frame *f);
+/* Node is no longer there: the payload lives on with its monitor. -1 and a failure. */
+int step_detach(struct step *s);
+/* The same because the user left; Node is told. */
+void step_leave(struct step *s);
 /* The payload takes more of the input that is under way. */
 void step_feed(struct step *s);
 

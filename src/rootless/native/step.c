@@ -58,6 +58,14 @@ static void move_bytes(struct step *s, const struct pollfd set[P_COUNT])
 		monitor_move(s->monitor, set + P_MONITOR);
 }
 
+/* Node is gone: so is the step, whose init dies with us; but a container that was joined to its streams goes on. */
+static void lose_lane(struct step *s)
+{
+	if (!s->monitor || !s->monitor->console || !s->executed || step_detach(s) < 0)
+		_exit(1);
+	close_fd(&s->lane->fd);
+}
+
 /* Until the init is gone. */
 static void supervise(struct step *s)
 {
@@ -71,9 +79,10 @@ static void supervise(struct step *s)
 			step_hear_init(s, &f);
 		wait_for_news(s, set);
 		move_bytes(s, set);
-		/* Node is gone: so is the step, whose init dies with us. */
-		if (set[P_LANE].revents && reader_fill(s->lane) <= 0)
-			_exit(1);
+		if (s->monitor && s->monitor->left && !s->detached)
+			step_leave(s);
+		if (set[P_LANE].revents && s->lane->fd >= 0 && reader_fill(s->lane) <= 0)
+			lose_lane(s);
 		if (set[P_INIT].revents && reader_fill(&s->from_init) <= 0)
 			return;
 	}
@@ -112,11 +121,16 @@ static void end_monitor(struct step *s)
 {
 	if (is_logged(s->stdio))
 		monitor_record(s->monitor, s->exit_kind, s->exit_value, &s->failure);
-	if (s->folder && s->trash[0])
+	if (s->trash && s->trash[0])
 		monitor_discard(s->folder, s->trash);
+	if (s->monitor->console)
+		console_finish(s->monitor->console, s->lane->fd);
+	s->monitor->console = NULL;
 	monitor_close(s->monitor, s->exit_kind, s->exit_value);
-	if (s->folder)
+	if (s->detached)
 		_exit(0);
+	free(s->folder);
+	free(s->trash);
 }
 
 static void report(struct step *s)

@@ -2,6 +2,7 @@
 #ifndef TSBOX_WORKER_H
 #define TSBOX_WORKER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -14,6 +15,9 @@ struct world {
 	/* RLIMIT_NOFILE as it was given to the helper. */
 	struct rlimit nofile;
 };
+
+/* Ends a worker when tsbox has ended; a container's monitor ignores it. */
+enum { WORKER_END = SIGALRM };
 
 _Noreturn void worker_main(int lane, const struct world *world);
 
