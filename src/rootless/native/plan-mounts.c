@@ -43,7 +43,9 @@ static int bind_source(struct site *s, uint32_t tree, const char *path, const ch
 {
 	while (*sub == '/')
 		sub++;
-	AUTO_FD base = path[0] ? open(path, O_PATH | O_CLOEXEC) : tree < s->tree_count ? dup(s->trees[tree]) : -1;
+	if (!path[0] && tree >= s->tree_count)
+		return errno = EBADMSG, -1;
+	AUTO_FD base = path[0] ? open(path, O_PATH | O_CLOEXEC) : dup(s->trees[tree]);
 	if (base < 0 || !*sub)
 		return take_fd(&base);
 	return k_openat2(base, sub, O_PATH, 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);

@@ -111,7 +111,7 @@ static struct entry entry_of(const struct walk *w, const struct stat *st, uint8_
 /* Not inlined: its buffers shall not stay on the stack while a deep tree is walked. */
 __attribute__((noinline)) int walk_send_open(struct walk *w, int fd, const struct stat *st, struct entry *e)
 {
-	char list[XATTR_LIST_MAX];
+	char list[MARKS_LIST_MAX];
 	struct marks m = {0};
 
 	if (walk_marks(w, fd, list, sizeof list, &m) < 0)

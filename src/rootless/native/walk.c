@@ -137,7 +137,7 @@ static int walk_root(struct walk *w, const char *dir)
 {
 	AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct marks m = {0};
-	char list[XATTR_LIST_MAX];
+	char list[MARKS_LIST_MAX];
 
 	if (fd < 0)
 		return fail(w->f, "open", "%s", dir);

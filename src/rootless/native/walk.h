@@ -7,7 +7,8 @@
 #include "entry.h"
 #include "owners.h"
 
-enum { XATTR_VALUE_MAX = 65536, XATTR_LIST_MAX = XATTR_VALUE_MAX / 8 };
+/* Buffers for the names of attributes, and for one value. */
+enum { MARKS_LIST_MAX = 8192, XATTR_VALUE_MAX = 65536 };
 
 /* Files with more than one link, by inode. */
 struct inode {
