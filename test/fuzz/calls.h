@@ -43,6 +43,7 @@
 
 #ifndef FUZZ_CALLS_THEMSELVES
 #define malloc(n) fuzz_realloc(NULL, n)
+#define calloc(n, size) memset(fuzz_realloc(NULL, (n) * (size)), 0, (n) * (size))
 #define realloc(p, n) fuzz_realloc(p, n)
 #define free(p) fuzz_free(p)
 #define _exit(n) fuzz_exit(n)

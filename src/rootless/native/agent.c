@@ -213,7 +213,7 @@ static void wake(int signal_number)
 
 static void serve(struct lane *lanes, int count, const struct world *world)
 {
-	struct pollfd poll_set[LANES_MAX];
+	struct pollfd poll_set[count];
 	struct sigaction on_child = {.sa_handler = wake};
 	sigset_t child, waiting;
 
@@ -267,13 +267,14 @@ static void end_orphans(struct lane *lanes, int count)
 
 int inside_main(char **argv)
 {
-	struct lane lanes[LANES_MAX];
-	struct world world = {.single = strcmp(argv[1], "single") == 0};
-	struct writer out;
 	int count = parse_lanes(argv[0]);
 
 	if (count < 0)
 		return 2;
+	/* No more than is there: the stack is copied into every process that stays. */
+	struct lane lanes[count];
+	struct world world = {.single = strcmp(argv[1], "single") == 0};
+	struct writer out;
 	die_with_parent(atoi(argv[2]));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	ignore_terminal();
@@ -288,6 +289,7 @@ int inside_main(char **argv)
 	}
 	writer_init(&out, FIRST_LANE);
 	w_empty(&out, FR_READY);
+	writer_release(&out);
 	serve(lanes, count, &world);
 	end_workers(lanes, count);
 	if (*world.shares_pids)

@@ -3,6 +3,7 @@
 #include "frame.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,7 +22,15 @@ static void put32(uint8_t *p, uint32_t v)
 
 void reader_init(struct reader *r, int fd)
 {
-	*r = (struct reader){.fd = fd, .cap = BUFFER, .buf = xrealloc(NULL, BUFFER)};
+	*r = (struct reader){.fd = fd};
+}
+
+void reader_release(struct reader *r)
+{
+	if (r->start != r->end)
+		return;
+	free(r->buf);
+	reader_init(r, r->fd);
 }
 
 bool reader_ready(const struct reader *r)
@@ -47,8 +56,8 @@ int reader_fill(struct reader *r)
 		r->start = 0;
 		r->end = have;
 	}
-	if (r->cap < want) {
-		r->cap = want;
+	if (r->cap < want || !r->buf) {
+		r->cap = want > BUFFER ? want : BUFFER;
 		r->buf = xrealloc(r->buf, r->cap);
 	}
 	do
@@ -73,11 +82,21 @@ int reader_next(struct reader *r, struct frame *f)
 
 void writer_init(struct writer *w, int fd)
 {
-	*w = (struct writer){.fd = fd, .cap = BUFFER, .buf = xrealloc(NULL, BUFFER)};
+	*w = (struct writer){.fd = fd};
+}
+
+void writer_release(struct writer *w)
+{
+	if (w->len)
+		return;
+	free(w->buf);
+	writer_init(w, w->fd);
 }
 
 static void flush_until(struct writer *w, size_t end)
 {
+	if (!end)
+		return;
 	if (write_all(w->fd, w->buf, end) < 0)
 		_exit(1);
 	memmove(w->buf, w->buf + end, w->len - end);
@@ -92,7 +111,7 @@ static void room(struct writer *w, size_t want)
 	w->mark = 0;
 	if (w->cap - w->len >= want)
 		return;
-	w->cap = w->len + want;
+	w->cap = w->len + want > BUFFER ? w->len + want : BUFFER;
 	w->buf = xrealloc(w->buf, w->cap);
 }
 
@@ -175,14 +194,15 @@ void w_failure(struct writer *w, const struct failure *f)
 
 ssize_t w_data_from(struct writer *w, uint8_t type, int from, size_t want)
 {
-	size_t most = BUFFER / 2;
+	size_t most = want < BUFFER / 2 ? want : BUFFER / 2;
 	ssize_t n;
 
-	if (w->cap - w->len < HEADER + (want < most ? want : most))
+	if (w->cap - w->len < HEADER + most)
 		w_flush(w);
+	room(w, HEADER + most);
 	w_begin(w, type);
 	do
-		n = read(from, w->buf + w->len, want < most ? want : most);
+		n = read(from, w->buf + w->len, most);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0) {
 		w->len = w->mark;

@@ -72,6 +72,8 @@ struct reader {
 	size_t start, end, cap;
 };
 void reader_init(struct reader *r, int fd);
+/* Gives the buffer back where it holds nothing. It comes again when it is needed. */
+void reader_release(struct reader *r);
 /* A whole frame is buffered. */
 bool reader_ready(const struct reader *r);
 /* One read(2): 1, 0 at the end, -1 on error. */
@@ -86,6 +88,8 @@ struct writer {
 	size_t len, cap, mark;
 };
 void writer_init(struct writer *w, int fd);
+/* As reader_release. */
+void writer_release(struct writer *w);
 void w_begin(struct writer *w, uint8_t type);
 void w_u8(struct writer *w, uint8_t v);
 void w_u32(struct writer *w, uint32_t v);

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "idle.h"
 #include "init.h"
 #include "kernel.h"
 #include "shared-pids.h"
@@ -176,12 +177,23 @@ static void hear_listener(struct init *in, size_t which, short events)
 
 enum { P_CTL, P_CHILDREN, P_TASKS };
 
+static void give_back(void *init)
+{
+	struct init *in = init;
+
+	reader_release(&in->in);
+	writer_release(&in->out);
+}
+
 static void serve_once(struct init *in)
 {
-	struct pollfd set[P_TASKS + 2 * TASKS_MAX] = {
-		{.fd = in->args->ctl, .events = POLLIN}, {.fd = in->children, .events = POLLIN}};
-	struct task *tasks[TASKS_MAX] = {&in->payload};
+	struct pollfd set[P_TASKS + 1 + in->task_count + in->listener_count];
+	struct task *tasks[1 + in->task_count];
 	size_t count = 1;
+
+	set[P_CTL] = (struct pollfd){.fd = in->args->ctl, .events = POLLIN};
+	set[P_CHILDREN] = (struct pollfd){.fd = in->children, .events = POLLIN};
+	tasks[0] = &in->payload;
 
 	for (struct task *t = in->others; t; t = t->next)
 		tasks[count++] = t;
@@ -191,7 +203,7 @@ static void serve_once(struct init *in)
 	for (size_t i = 0; i < in->listener_count; i++)
 		listener[i] = (struct pollfd){.fd = in->listeners[i], .events = POLLIN};
 	size_t listeners = in->listener_count;
-	if (poll(set, P_TASKS + count + listeners, -1) < 0)
+	if (idle_poll(set, P_TASKS + count + listeners, give_back, in) < 0)
 		return;
 	/* From the last one on: who is taken out gives its place to one that was looked at already. */
 	for (size_t i = listeners; i-- > 0;)

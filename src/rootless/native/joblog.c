@@ -47,7 +47,6 @@ int joblog_open(struct joblog *log, int dir, const struct joblog_options *o, str
 	log->files = o->files ? o->files : 1;
 	log->attrs = xstrndup(o->attrs, strlen(o->attrs));
 	log->size = fstat(log->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-	log->line = xalloc(2 * sizeof *log->line);
 	return 0;
 }
 
@@ -195,6 +194,8 @@ static void settle(struct joblog *log)
 
 void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t len)
 {
+	if (!log->line)
+		log->line = xalloc(2 * sizeof *log->line);
 	while (len) {
 		size_t room = sizeof log->line->data - log->line[stream].len;
 		const uint8_t *end = memchr(data, '\n', len < room ? len : room);
@@ -209,9 +210,17 @@ void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t le
 	settle(log);
 }
 
+void joblog_release(struct joblog *log)
+{
+	if (!log->line || log->line[0].len || log->line[1].len)
+		return;
+	free(log->line);
+	log->line = NULL;
+}
+
 void joblog_flush(struct joblog *log)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; log->line && i < 2; i++)
 		if (log->line[i].len)
 			put(log, i);
 	settle(log);

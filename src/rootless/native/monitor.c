@@ -133,7 +133,12 @@ bool monitor_hear_init(struct monitor *m, const struct frame *f)
 	return true;
 }
 
-size_t monitor_poll(struct monitor *m, struct pollfd *set)
+size_t monitor_poll_count(const struct monitor *m)
+{
+	return m ? 1 + m->client_count + 3 * m->session_count + (m->console ? 3 : 0) : 0;
+}
+
+void monitor_poll(struct monitor *m, struct pollfd *set)
 {
 	size_t n = 0;
 
@@ -146,11 +151,8 @@ size_t monitor_poll(struct monitor *m, struct pollfd *set)
 	}
 	for (struct session *s = m->sessions; s; s = s->next, n += 3)
 		session_poll(m, s, set + n);
-	if (m->console) {
+	if (m->console)
 		console_poll(m->console, monitor_payload(m), set + n);
-		n += 3;
-	}
-	return n;
 }
 
 static void serve_client(struct client *c, short events)
@@ -187,4 +189,11 @@ void monitor_move(struct monitor *m, const struct pollfd *set)
 			client_free(m, m->clients[i]);
 	if (set[0].revents)
 		client_accept(m);
+}
+
+void monitor_release(struct monitor *m)
+{
+	for (size_t i = 0; i < m->client_count; i++)
+		reader_release(&m->clients[i]->in);
+	joblog_release(&m->log);
 }

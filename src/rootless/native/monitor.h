@@ -31,7 +31,7 @@
 #include "frame.h"
 #include "step.h"
 
-enum { CLIENTS_MAX = 256, SESSIONS_MAX = 256, MONITOR_POLLS = 1 + CLIENTS_MAX + 3 * SESSIONS_MAX + 3 };
+enum { CLIENTS_MAX = 256, SESSIONS_MAX = 256 };
 
 /* Names in the container's folder. */
 #define MONITOR_SOCKET "control"
@@ -99,6 +99,8 @@ struct joblog {
 /* `dir` stays the caller's. */
 int joblog_open(struct joblog *log, int dir, const struct joblog_options *o, struct failure *f);
 void joblog_write(struct joblog *log, int stream, const uint8_t *data, size_t len);
+/* Frees its buffers where they are empty. */
+void joblog_release(struct joblog *log);
 /* What has no end of line yet. */
 void joblog_flush(struct joblog *log);
 void joblog_close(struct joblog *log);
@@ -136,11 +138,14 @@ struct monitor *monitor_open(const char *dir, bool payload, const struct joblog_
 struct session *monitor_payload(struct monitor *m);
 /* Frames of the init about further processes, and masters of terminals. False for any other. */
 bool monitor_hear_init(struct monitor *m, const struct frame *f);
-/* Fills up to MONITOR_POLLS entries; how many. */
-size_t monitor_poll(struct monitor *m, struct pollfd *set);
+/* How many entries monitor_poll fills now; 0 without a monitor. */
+size_t monitor_poll_count(const struct monitor *m);
+void monitor_poll(struct monitor *m, struct pollfd *set);
 void monitor_move(struct monitor *m, const struct pollfd *set);
 /* From now on the end of the helper is not the monitor's: it looks after that itself. */
 void monitor_outlive(void);
+/* Frees buffers that hold nothing. */
+void monitor_release(struct monitor *m);
 /* Leaves session, parent and streams of tsbox; only the monitor's own descriptors and `kept` stay open. */
 int monitor_detach(struct monitor *m, const int *kept, size_t count, struct failure *f);
 /* The payload is over: takes what its streams still hold. */

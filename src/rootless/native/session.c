@@ -140,7 +140,7 @@ static void output(struct monitor *m, struct session *s, int stream, const uint8
 /* @return false when there is nothing more now */
 static bool read_some(struct monitor *m, struct session *s, int *fd, int stream)
 {
-	static uint8_t data[PIECE];
+	uint8_t data[PIECE];
 	ssize_t n = read(*fd, data, sizeof data);
 
 	if (n > 0)

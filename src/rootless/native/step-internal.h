@@ -17,7 +17,7 @@ struct step {
 	bool wants_stdin, own_net, monitored;
 	uint8_t shared;
 	/* Host directory of the root's changes, "" without one; that on which the root is mounted. */
-	const char *upper, *root_path;
+	char *upper, *root_path;
 	/* Without a pid namespace, which could not be had: shared-pids.h. */
 	bool shares_pids;
 

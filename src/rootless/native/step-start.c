@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -105,6 +106,9 @@ int step_start(struct step *s, struct init_args *a)
 		return fail(&s->failure, "namespaces", "%s", "");
 	if (s->init == 0) {
 		close(s->lane->fd);
+		/* The worker's own, of which the init has a copy. */
+		free(s->lane->buf);
+		free(s->out->buf);
 		close(ctl[0]);
 		close_fd(&pass[0]);
 		for (int i = 0; i < 3; i++)

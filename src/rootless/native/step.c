@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "idle.h"
+
 enum { PIECE = 65536 };
 
 static void pump(struct step *s, int i)
@@ -21,12 +23,22 @@ static void pump(struct step *s, int i)
 	w_flush(s->out);
 }
 
-enum { P_LANE, P_INIT, P_STREAM, P_RELAY = P_STREAM + 3, P_MONITOR = P_RELAY + 3, P_COUNT = P_MONITOR + MONITOR_POLLS };
+enum { P_LANE, P_INIT, P_STREAM, P_RELAY = P_STREAM + 3, P_MONITOR = P_RELAY + 3 };
 
-static void wait_for_news(struct step *s, struct pollfd set[P_COUNT])
+/* What a monitor can do without while nothing happens. */
+static void give_back(void *step)
 {
-	size_t count = P_MONITOR;
+	struct step *s = step;
 
+	reader_release(&s->from_init);
+	writer_release(&s->to_init);
+	reader_release(s->lane);
+	writer_release(s->out);
+	monitor_release(s->monitor);
+}
+
+static void wait_for_news(struct step *s, struct pollfd *set, size_t count)
+{
 	for (int i = 0; i < P_MONITOR; i++)
 		set[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	set[P_LANE].fd = s->lane->fd;
@@ -40,12 +52,12 @@ static void wait_for_news(struct step *s, struct pollfd set[P_COUNT])
 	if (s->relay)
 		relay_poll(s->relay, set + P_RELAY);
 	if (s->monitor)
-		count += monitor_poll(s->monitor, set + P_MONITOR);
-	while (poll(set, count, -1) < 0 && errno == EINTR)
+		monitor_poll(s->monitor, set + P_MONITOR);
+	while ((s->folder ? idle_poll(set, count, give_back, s) : poll(set, count, -1)) < 0 && errno == EINTR)
 		;
 }
 
-static void move_bytes(struct step *s, const struct pollfd set[P_COUNT])
+static void move_bytes(struct step *s, const struct pollfd *set)
 {
 	if (set[P_STREAM].fd >= 0 && set[P_STREAM].revents && s->input)
 		step_feed(s);
@@ -69,7 +81,6 @@ static void lose_lane(struct step *s)
 /* Until the init is gone. */
 static void supervise(struct step *s)
 {
-	struct pollfd set[P_COUNT];
 	struct frame f;
 
 	for (;;) {
@@ -77,7 +88,9 @@ static void supervise(struct step *s)
 			step_hear_lane(s, &f);
 		while (reader_ready(&s->from_init) && reader_next(&s->from_init, &f))
 			step_hear_init(s, &f);
-		wait_for_news(s, set);
+		size_t count = P_MONITOR + monitor_poll_count(s->monitor);
+		struct pollfd set[count];
+		wait_for_news(s, set, count);
 		move_bytes(s, set);
 		if (s->monitor && s->monitor->left && !s->detached)
 			step_leave(s);
@@ -157,17 +170,22 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	struct init_args args = {.world = world, .root_path = c_str(&c)};
 	int status = 0;
 
-	s.root_path = args.root_path;
-	s.upper = c_str(&c);
+	const char *upper = c_str(&c);
+	s.root_path = xstrndup(args.root_path, strlen(args.root_path));
+	s.upper = xstrndup(upper, strlen(upper));
 	s.own_net = args.own_net = c_u8(&c);
 	s.shared = c_u8(&c);
 	s.stdio = args.stdio = c_u8(&c);
 	s.wants_stdin = c_u8(&c);
 	s.monitored = c_u8(&c);
 	args.plan = c;
+	args.frame = copy;
 	if (c.bad || s.stdio > STDIO_LOG_TTY)
 		fail_with(&s.failure, EBADMSG, "plan", "malformed");
 	else if (step_start(&s, &args) == 0) {
+		/* The init has its own. */
+		free(copy);
+		copy = NULL;
 		supervise(&s);
 		/* The last process of the namespace has ended when this returns. */
 		while (waitpid(s.init, &status, 0) < 0 && errno == EINTR)
@@ -190,5 +208,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	free(s.copied_work);
 	free(s.relay);
 	free(s.input);
+	free(s.upper);
+	free(s.root_path);
 	free(copy);
 }

@@ -33,7 +33,8 @@ enum exit_kind { EXIT_CODE = 0, EXIT_SIGNAL = 1 };
 /* What the clone hands to the new init. Descriptors are -1 where there is none. */
 struct init_args {
 	const struct world *world;
-	/* The RUN frame, after what the worker took from it. */
+	/* The RUN frame, and what of it the worker did not take. */
+	void *frame;
 	struct cursor plan;
 	const char *root_path;
 	bool own_net;

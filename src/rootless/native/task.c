@@ -151,13 +151,21 @@ static int attach_listener(struct init *in, const struct task *t, int number)
 	return 0;
 }
 
+/* Where a process says what went wrong; once it runs it has nothing to say there. */
+static void drop_last_word(struct task *t)
+{
+	if (t->last_word)
+		munmap(t->last_word, sizeof *t->last_word);
+	t->last_word = NULL;
+}
+
 static void forget(struct init *in, struct task *gone)
 {
 	for (struct task **t = &in->others; *t; t = &(*t)->next)
 		if (*t == gone) {
 			*t = gone->next;
 			in->task_count--;
-			munmap(gone->last_word, sizeof *gone->last_word);
+			drop_last_word(gone);
 			free(gone);
 			return;
 		}
@@ -188,6 +196,7 @@ static void has_failed(struct init *in, struct task *t, const struct failure *f)
 static void has_started(struct init *in, struct task *t)
 {
 	close_fd(&t->status);
+	drop_last_word(t);
 	w_begin(&in->out, t == &in->payload ? FR_STARTED : FR_SPAWNED);
 	if (t != &in->payload)
 		w_u32(&in->out, t->id);

@@ -61,7 +61,12 @@ void *xrealloc(void *p, size_t size)
 
 void *xalloc(size_t size)
 {
-	return memset(xrealloc(NULL, size), 0, size);
+	/* Not memset: pages that were never touched cost nothing. */
+	void *p = calloc(1, size ? size : 1);
+
+	if (!p)
+		_exit(112);
+	return p;
 }
 
 char *xstrndup(const char *s, size_t len)
