@@ -147,7 +147,9 @@ static void control(const struct input *in)
 
 	(void)in;
 	writer_init(&init, FUZZ_LANE);
-	struct monitor *m = monitor_open("folder", true, &init, FUZZ_LANE, &f);
+	/* Small files, so that they are changed often. */
+	struct joblog_options log = {.size = 256, .files = 3, .attrs = "\"tag\":\"x\","};
+	struct monitor *m = monitor_open("folder", true, &log, &init, FUZZ_LANE, &f);
 	if (!m)
 		return;
 	struct client *client = xalloc(sizeof *client);
