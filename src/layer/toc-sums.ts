@@ -6,9 +6,10 @@ export const SUM_BYTES = 32
  *
  * @param sums hex by number of the item
  */
-export function packSums(count: number, sums: ReadonlyMap<number, string>): Uint8Array {
+export function packSums(count: number, sums: readonly (string | undefined)[]): Uint8Array {
   const out = new Uint8Array(count * SUM_BYTES)
-  for (const [item, hex] of sums) {
+  for (const [item, hex] of sums.entries()) {
+    if (hex === undefined) continue
     const at = item * SUM_BYTES
     for (let i = 0; i < SUM_BYTES; i++) out[at + i] = (nibble(hex, 2 * i) << 4) | nibble(hex, 2 * i + 1)
   }

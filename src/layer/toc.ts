@@ -39,7 +39,7 @@ export class TocBuilder implements TarHandler {
   }
 
   /** @param sums hex SHA-256 of contents by number of the item */
-  finish(tarSize: number, sums?: ReadonlyMap<number, string>): Toc {
+  finish(tarSize: number, sums?: readonly (string | undefined)[]): Toc {
     const toc: Toc = { items: this.#items, tarSize, maxMtime: this.#items.length ? this.#maxMtime : 0 }
     if (sums) toc.sums = packSums(this.#items.length, sums)
     return toc

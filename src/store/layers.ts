@@ -184,7 +184,7 @@ export class TarLayerWriter implements EntrySink {
   }
 
   /** Stores blob and table of contents, both pinned. */
-  finish(sums?: ReadonlyMap<number, string>): { diffID: DiffID; sizeBytes: number } {
+  finish(sums?: readonly (string | undefined)[]): { diffID: DiffID; sizeBytes: number } {
     this.#encoder.end()
     const { digest, sizeBytes } = this.#blob.commit()
     const diffID = diffIDOfTar(digest)
@@ -193,7 +193,7 @@ export class TarLayerWriter implements EntrySink {
   }
 
   /** As the builder's LayerWriter has it. */
-  async commit(sums?: ReadonlyMap<number, string>): Promise<{ diffID: DiffID }> {
+  async commit(sums?: readonly (string | undefined)[]): Promise<{ diffID: DiffID }> {
     return { diffID: this.finish(sums).diffID }
   }
 

@@ -8,6 +8,7 @@ import { encodeManifest } from '../../src/oci/manifest.js'
 import { MEDIA } from '../../src/oci/media-type.js'
 import { collectGarbage } from '../../src/store/gc.js'
 import type { Lease } from '../../src/store/lease.js'
+import { StampTable } from '../../src/store/stamps.js'
 import { Store } from '../../src/store/store.js'
 import { diskUsage } from '../../src/util/remove-tree.js'
 import { putLayer, withStore } from '../helpers/store.js'
@@ -130,7 +131,8 @@ function defineTests(): void {
     putSnapshot(store, work, image.diffID)
     store.cache.put('k', { key: 'k', layer: { diffID: image.diffID }, created: 1 }, work)
     const index = store.sums.open('/c', work)
-    index.remember('f', { dev: 1, ino: 1, size: 1, mtimeMs: 1, ctimeMs: 1 }, 'a'.repeat(64), 1e6)
+    const stamps = new StampTable()
+    index.remember('f', stamps, stamps.add({ dev: 1, ino: 1, size: 1, mtimeMs: 1, ctimeMs: 1 }), 'a'.repeat(64), 1e6)
     index.save()
     const mount = await store.mounts.acquire({ id: 'm', sharing: 'shared', mode: 'subid' })
     mkdirSync(mount.dir)

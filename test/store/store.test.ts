@@ -5,7 +5,10 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { LayerTree } from '../../src/layer/layer-tree.js'
 import { MEDIA } from '../../src/oci/media-type.js'
+import { type FileStamp, StampTable } from '../../src/store/stamps.js'
 import { Store } from '../../src/store/store.js'
+import type { SumIndex } from '../../src/store/sums.js'
+import { sha256Hex } from '../../src/util/hash.js'
 import { putLayer, withStore } from '../helpers/store.js'
 import { tempDir } from '../helpers/temp.js'
 
@@ -208,25 +211,84 @@ test('cache records come back, and a cut one counts as absent', (t) => {
   assert.equal(store.cache.get('abc'), undefined)
 })
 
+const STAMP: FileStamp = { dev: 1, ino: 2 ** 50, size: 3, mtimeMs: 1000.123, ctimeMs: 2000.456 }
+
+function remember(index: SumIndex, path: string, hex: string, readMs: number, stamp = STAMP): void {
+  const stamps = new StampTable()
+  index.remember(path, stamps, stamps.add(stamp), hex, readMs)
+}
+
+function lookup(index: SumIndex, path: string, stamp = STAMP): string | undefined {
+  const stamps = new StampTable()
+  return index.lookup(path, stamps, stamps.add(stamp))
+}
+
 test('checksums are remembered for unchanged files only', (t) => {
   const { store, lease } = withStore(t)
-  const stamp = { dev: 1, ino: 2 ** 50, size: 3, mtimeMs: 1000.123, ctimeMs: 2000.456 }
   const hex = 'ab'.repeat(32)
+  const coarse = { ...STAMP, mtimeMs: 4000, ctimeMs: 4000 }
   const index = store.sums.open('/ctx', lease)
-  index.remember('a/größe', stamp, hex, 5000)
-  index.remember('racy', stamp, hex, 2000.456 + 10)
-  index.remember('coarse', { ...stamp, mtimeMs: 4000, ctimeMs: 4000 }, hex, 5500)
+  remember(index, 'a/größe', hex, 5000)
+  remember(index, 'racy', hex, 2000.456 + 10)
+  remember(index, 'coarse', hex, 5500, coarse)
   index.save()
   const next = store.sums.open('/ctx', lease)
-  assert.equal(next.lookup('a/größe', stamp), hex)
+  assert.equal(lookup(next, 'a/größe'), hex)
   for (const change of [{ ino: 1 }, { size: 4 }, { mtimeMs: 1000.2 }, { ctimeMs: 1 }, { dev: 2 }])
-    assert.equal(next.lookup('a/größe', { ...stamp, ...change }), undefined)
-  assert.equal(next.lookup('racy', stamp), undefined)
-  assert.equal(next.lookup('coarse', { ...stamp, mtimeMs: 4000, ctimeMs: 4000 }), undefined)
-  assert.equal(store.sums.open('/other', lease).lookup('a/größe', stamp), undefined)
-  next.remember('new', stamp, hex, 9000)
+    assert.equal(lookup(next, 'a/größe', { ...STAMP, ...change }), undefined)
+  assert.equal(lookup(next, 'racy'), undefined)
+  assert.equal(lookup(next, 'coarse', coarse), undefined)
+  assert.equal(lookup(store.sums.open('/other', lease), 'a/größe'), undefined)
+  remember(next, 'new', hex, 9000)
   next.save()
   const third = store.sums.open('/ctx', lease)
-  assert.equal(third.lookup('a/größe', stamp), hex)
-  assert.equal(third.lookup('new', stamp), hex)
+  assert.equal(lookup(third, 'a/größe'), hex)
+  assert.equal(lookup(third, 'new'), hex)
+})
+
+test('checksums are found in any order, and those of changed files take the place of the old ones', (t) => {
+  const { store, lease } = withStore(t)
+  // One name begins like another, one is not UTF-8.
+  const names = ['a', 'a.b', 'a/b', 'a/bc', 'b\udcff', 'z']
+  const hex = (name: string, version = 0) => sha256Hex(`${encodeURIComponent(name.replace('\udcff', '?'))} ${version}`)
+  const first = store.sums.open('/ctx', lease)
+  for (const name of names) remember(first, name, hex(name), 9000)
+  first.save()
+  const orders = [
+    names,
+    names.toReversed(),
+    ['a/b', 'a', 'none', 'a.b', 'z', 'z', 'b\udcff'],
+    ['a.', 'b', 'a/', 'a/bc'],
+  ]
+  for (const order of orders) {
+    const index = store.sums.open('/ctx', lease)
+    for (const name of order)
+      assert.equal(lookup(index, name), names.includes(name) ? hex(name) : undefined, JSON.stringify([order, name]))
+  }
+  const changing = store.sums.open('/ctx', lease)
+  const changed = { ...STAMP, size: 4 }
+  remember(changing, 'a/b', hex('a/b', 1), 9000, changed)
+  assert.equal(lookup(changing, 'a/b'), undefined)
+  assert.equal(lookup(changing, 'a/b', changed), hex('a/b', 1))
+  changing.save()
+  const last = store.sums.open('/ctx', lease)
+  for (const name of names.filter((n) => n !== 'a/b')) assert.equal(lookup(last, name), hex(name))
+  assert.equal(lookup(last, 'a/b'), undefined)
+  assert.equal(lookup(last, 'a/b', changed), hex('a/b', 1))
+})
+
+test('checksums that nobody asks for are forgotten once they are many more than the others', (t) => {
+  const { store, lease } = withStore(t)
+  const first = store.sums.open('/ctx', lease)
+  for (let i = 0; i < 1100; i++) remember(first, `old${i}`, 'ab'.repeat(32), 9000)
+  first.save()
+  const second = store.sums.open('/ctx', lease)
+  lookup(second, 'old7')
+  remember(second, 'new', 'cd'.repeat(32), 9000)
+  second.save()
+  const third = store.sums.open('/ctx', lease)
+  assert.deepEqual(
+    ['old7', 'new', 'old8'].map((name) => lookup(third, name)),
+    ['ab'.repeat(32), 'cd'.repeat(32), undefined],
+  )
 })

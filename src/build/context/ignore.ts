@@ -58,6 +58,16 @@ export class IgnoreMatcher {
     return { matched, state }
   }
 
+  /** {@link step}'s `matched` for what holds nothing. */
+  matchesIn(path: string, parent: ParentState | undefined): boolean {
+    if (!parent) return this.matches(path)
+    for (let i = this.#patterns.length - 1; i >= 0; i--) {
+      const pattern = this.#patterns[i]!
+      if (parent[i] || pattern.test(path)) return !pattern.negated
+    }
+    return false
+  }
+
   /** Whether something below a matched directory may be unmatched: without that, a walk need not enter it. */
   mayUnmatchBelow(dir: string): boolean {
     if (!this.#negations) return false

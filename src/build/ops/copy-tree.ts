@@ -38,6 +38,7 @@ export function draftCopy(
 ): void {
   const from = tree.lstat(real)
   if (!from) throw notFound(source)
+  const fresh = !draft.lstat(draft.resolve(dest))
   draft.mkdirAll(draft.resolve(dest.endsWith('/') ? dest : dirName(dest)), style.parentOwner)
   let target = draft.resolve(dest)
   const there = draft.lstat(target)
@@ -45,7 +46,7 @@ export function draftCopy(
     if (there?.type === 'dir') target = joinPath(target, baseName(source))
     draft.mkdirAll(dirName(target), style.parentOwner)
   } else if (!there) draft.mkdirAll(target, style.parentOwner)
-  new TreeCopier(draft, tree, style).copy(from, real, '', target, false)
+  new TreeCopier(draft, tree, style, real).copySource(from, target, fresh)
 }
 
 /** The error for a source that is not there. */
@@ -55,75 +56,113 @@ export function notFound(source: string): TsboxError {
   })
 }
 
+/** A directory passed through that is made only when something below it is taken. */
+interface PendingDir {
+  from: Entry
+  target: string
+}
+
 class TreeCopier {
   readonly #draft: LayerDraft
   readonly #tree: FileTree
   readonly #style: CopyStyle
-  /** Directories passed through that are made only when something below them is taken. */
-  readonly #pending: { from: Entry; target: string }[] = []
+  /** Where the path of an entry relative to the source begins. */
+  readonly #relativeAt: number
+  readonly #pending: PendingDir[] = []
 
-  constructor(draft: LayerDraft, tree: FileTree, style: CopyStyle) {
+  /** @param source path of what is copied, without links */
+  constructor(draft: LayerDraft, tree: FileTree, style: CopyStyle, source: string) {
     this.#draft = draft
     this.#tree = tree
     this.#style = style
+    this.#relativeAt = source === '' ? 0 : source.length + 1
   }
 
-  copy(from: Entry, real: string, relative: string, target: string, overwrite: boolean): void {
-    const verdict = relative === '' || !this.#style.select ? 'take' : this.#style.select(relative, from.type === 'dir')
-    if (verdict === 'leave') return
+  /**
+   * Copies the source itself: a directory's content goes into `target`, which exists by now and stays as it is.
+   *
+   * @param fresh whether nothing can be below `target`
+   */
+  copySource(from: Entry, target: string, fresh: boolean): void {
     if (from.type !== 'dir') {
-      if (verdict === 'take') this.#copyLeaf(from, real, target)
+      this.#copyLeaf(from, target)
       return
     }
-    // The destination itself exists by now and keeps its own metadata.
-    const fresh = relative !== ''
-    if (fresh && verdict === 'descend') this.#pending.push({ from, target })
-    else if (fresh) {
-      this.#makePending()
-      this.#copyDir(from, target, overwrite)
-    } else this.#expectDir(target)
-    for (const name of this.#tree.readdir(real)) {
-      const path = below(real, name)
-      const child = this.#tree.lstat(path)
-      if (child) this.copy(child, path, below(relative, name), below(target, name), true)
+    this.#expectDir(target, this.#draft.lstat(target))
+    this.#copyContent(from, target, fresh)
+  }
+
+  /** @param fresh whether nothing can be at or below `target` */
+  #copy(from: Entry, target: string, fresh: boolean): void {
+    const isDir = from.type === 'dir'
+    const verdict = this.#style.select?.(from.path.slice(this.#relativeAt), isDir) ?? 'take'
+    if (verdict === 'leave') return
+    if (!isDir) {
+      if (verdict === 'take') this.#copyLeaf(from, target, fresh)
+      return
     }
-    if (fresh && verdict === 'descend' && this.#pending.at(-1)?.target === target) this.#pending.pop()
+    if (verdict === 'descend') {
+      this.#pending.push({ from, target })
+      this.#copyContent(from, target, fresh)
+      if (this.#pending.at(-1)?.target === target) this.#pending.pop()
+      return
+    }
+    this.#makePending()
+    this.#copyContent(from, target, this.#copyDir(from, target, fresh))
+  }
+
+  #copyContent(from: Entry, target: string, fresh: boolean): void {
+    const children = listDir(this.#tree, from.path)
+    const nameAt = from.path === '' ? 0 : from.path.length + 1
+    const prefix = target === '' ? '' : `${target}/`
+    // Equal paths are one text in memory.
+    const samePath = from.path === target
+    for (const child of children) this.#copy(child, samePath ? child.path : prefix + child.path.slice(nameAt), fresh)
   }
 
   #makePending(): void {
-    for (const p of this.#pending.splice(0)) this.#copyDir(p.from, p.target, true)
+    for (const { from, target } of this.#pending.splice(0)) this.#copyDir(from, target, false)
   }
 
-  #expectDir(target: string): void {
-    const there = this.#draft.lstat(target)
+  #expectDir(target: string, there: Entry | undefined): void {
     if (there && there.type !== 'dir')
       throw new TsboxError('E_NOT_A_DIRECTORY', `copy directory: the destination is not a directory "/${target}"`)
   }
 
-  #copyDir(from: Entry, target: string, overwrite: boolean): void {
-    const there = this.#draft.lstat(target)
-    this.#expectDir(target)
-    if (there && !overwrite) return
-    this.#draft.put({ entry: { ...this.#restyled(from), path: target, type: 'dir', size: 0 } })
+  /** @returns whether the directory is new, with nothing in it */
+  #copyDir(from: Entry, target: string, fresh: boolean): boolean {
+    const there = fresh ? undefined : this.#draft.lstat(target)
+    this.#expectDir(target, there)
+    const drafted = { entry: this.#restyled(from, target) }
+    if (fresh) this.#draft.append(drafted)
+    else this.#draft.put(drafted)
+    return !there
   }
 
-  #copyLeaf(from: Entry, real: string, target: string): void {
+  #copyLeaf(from: Entry, target: string, fresh = false): void {
     this.#makePending()
-    if (this.#draft.lstat(target)?.type === 'dir')
+    if (!fresh && this.#draft.lstat(target)?.type === 'dir')
       throw new TsboxError('E_IS_A_DIRECTORY', `copy file: the destination is a directory "/${target}"`)
-    const entry: Entry = { ...this.#restyled(from), path: target }
-    if (from.type === 'file') this.#draft.put({ entry, content: { tree: this.#tree, path: real } })
-    else this.#draft.put({ entry })
+    const entry = this.#restyled(from, target)
+    const drafted = from.type === 'file' ? { entry, tree: this.#tree, path: from.path } : { entry }
+    if (fresh) this.#draft.append(drafted)
+    else this.#draft.put(drafted)
   }
 
-  #restyled(from: Entry): Entry {
+  #restyled(from: Entry, path: string): Entry {
     const { owner, mode } = this.#style
-    const bits = mode && from.type !== 'symlink' ? mode(from.mode, from.type === 'dir') : from.mode
-    return { ...from, ...(owner ?? {}), mode: bits }
+    if (!owner && !mode && path === from.path) return from
+    const entry = { ...from, path }
+    if (owner) Object.assign(entry, owner)
+    if (mode && from.type !== 'symlink') entry.mode = mode(from.mode, from.type === 'dir')
+    if (from.type === 'dir') entry.size = 0
+    return entry
   }
 }
 
-/** A name in a directory: both are clean, so that there is nothing to join by rules. */
-function below(dir: string, name: string): string {
-  return dir === '' ? name : `${dir}/${name}`
+/** Entries of a directory in byte order. */
+function listDir(tree: FileTree, dir: string): readonly Entry[] {
+  if (tree.list) return tree.list(dir)
+  const prefix = dir === '' ? '' : `${dir}/`
+  return tree.readdir(dir).flatMap((name) => tree.lstat(prefix + name) ?? [])
 }

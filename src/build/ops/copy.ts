@@ -77,7 +77,7 @@ function putInline(
   const mode = style.mode ? style.mode(0o644, false) : 0o644
   draft.put({
     entry: { path: target, type: 'file', mode, ...style.parentOwner, mtime: now, size: bytes.length },
-    content: { bytes },
+    bytes,
   })
 }
 

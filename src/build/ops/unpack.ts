@@ -36,7 +36,7 @@ export function draftArchive(
     if (there && (there.type === 'dir') !== (source.entry.type === 'dir')) draft.drop(target)
     const xattrs = source.entry.xattrs?.filter(([name]) => name === 'security.capability')
     const drafted: Entry = { ...source.entry, path: target, xattrs: xattrs?.length ? xattrs : undefined }
-    if (drafted.type === 'file') draft.put({ entry: drafted, content: { tree: contents, path: source.content } })
+    if (drafted.type === 'file') draft.put({ entry: drafted, tree: contents, path: source.content })
     else draft.put({ entry: drafted })
   }
 }

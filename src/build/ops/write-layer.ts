@@ -1,3 +1,4 @@
+import type { Entry } from '../../layer/entry.js'
 import { hashOf } from '../graph/key.js'
 import type { StartTransfer } from '../progress/transfer.js'
 import type { BuildHost, FileTree, Layer } from '../seams.js'
@@ -53,22 +54,28 @@ function remembered(host: BuildHost, contentHash: string): Layer | undefined {
   return layer && host.layers.keep(layer) ? layer : undefined
 }
 
-/** Hashes of all contents, by index of the entry, if none must be read for it. */
-function knownHashes(host: BuildHost, drafted: readonly Drafted[]): Map<number, string> | undefined {
-  const out = new Map<number, string>()
+/** Hex SHA-256 of contents, by number of the entry. */
+type ContentHashes = (string | undefined)[]
+
+/** Hashes of all contents, if none must be read for it. */
+function knownHashes(host: BuildHost, drafted: readonly Drafted[]): ContentHashes | undefined {
+  const out = noHashes(drafted)
   for (const group of groupByTree(drafted)) {
     if (group.bytes) {
-      out.set(group.from, hashBytes(host, group.bytes))
+      out[group.from] = hashBytes(host, group.bytes)
       continue
     }
     const hashes = group.tree.knownHashes(group.paths)
     for (let i = 0; i < hashes.length; i++) {
-      const hash = hashes[i]
-      if (hash === undefined) return undefined
-      out.set(group.indexes[i]!, hash)
+      if (hashes[i] === undefined) return undefined
+      out[group.indexes[i]!] = hashes[i]
     }
   }
   return out
+}
+
+function noHashes(drafted: readonly Drafted[]): ContentHashes {
+  return new Array<string | undefined>(drafted.length).fill(undefined)
 }
 
 async function writeEntries(
@@ -77,8 +84,8 @@ async function writeEntries(
   writer: ReturnType<BuildHost['layers']['writer']>,
   signal: AbortSignal | undefined,
   transfer: StartTransfer | undefined,
-): Promise<Map<number, string>> {
-  const hashes = new Map<number, string>()
+): Promise<ContentHashes> {
+  const hashes = noHashes(drafted)
   const moved = transfer?.('copying files', sizeOf(drafted))
   let next = 0
   const flushTo = (index: number) => {
@@ -88,7 +95,7 @@ async function writeEntries(
     if (group.bytes) {
       flushTo(group.from)
       writer.data(group.bytes)
-      hashes.set(group.from, hashBytes(host, group.bytes))
+      hashes[group.from] = hashBytes(host, group.bytes)
       continue
     }
     const found = await group.tree.readFiles(
@@ -100,7 +107,7 @@ async function writeEntries(
         moved?.add(chunk.length)
       },
     )
-    for (let i = 0; i < found.length; i++) hashes.set(group.indexes[i]!, found[i]!)
+    for (let i = 0; i < found.length; i++) hashes[group.indexes[i]!] = found[i]
   }
   flushTo(drafted.length - 1)
   moved?.end()
@@ -108,7 +115,7 @@ async function writeEntries(
 }
 
 function sizeOf(drafted: readonly Drafted[]): number {
-  return drafted.reduce((sum, d) => sum + (d.content ? d.entry.size : 0), 0)
+  return drafted.reduce((sum, d) => sum + (d.tree || d.bytes ? d.entry.size : 0), 0)
 }
 
 type Group =
@@ -119,24 +126,21 @@ type Group =
 function groupByTree(drafted: readonly Drafted[]): Group[] {
   const groups: Group[] = []
   for (let i = 0; i < drafted.length; i++) {
-    const content = drafted[i]!.content
-    if (!content) continue
-    if ('bytes' in content) {
-      groups.push({ bytes: content.bytes, from: i })
-      continue
-    }
+    const { tree, path, bytes } = drafted[i]!
+    if (bytes) groups.push({ bytes, from: i })
+    if (!tree || path === undefined) continue
     const last = groups.at(-1)
-    if (last && !last.bytes && last.tree === content.tree) {
-      last.paths.push(content.path)
+    if (last && !last.bytes && last.tree === tree) {
+      last.paths.push(path)
       last.indexes.push(i)
-    } else groups.push({ tree: content.tree, paths: [content.path], indexes: [i] })
+    } else groups.push({ tree, paths: [path], indexes: [i] })
   }
   return groups
 }
 
 function treesOf(drafted: readonly Drafted[]): Set<FileTree> {
   const trees = new Set<FileTree>()
-  for (const { content } of drafted) if (content && 'tree' in content) trees.add(content.tree)
+  for (const { tree } of drafted) if (tree) trees.add(tree)
   return trees
 }
 
@@ -147,17 +151,27 @@ function hashBytes(host: BuildHost, bytes: Uint8Array): string {
 const HASH_CHARS = 1 << 16
 
 /** One hash over what the entries are, times left out. */
-function hashEntries(host: BuildHost, drafted: readonly Drafted[], contents: ReadonlyMap<number, string>): string {
+function hashEntries(host: BuildHost, drafted: readonly Drafted[], contents: ContentHashes): string {
   const hasher = host.sha256()
   // A hash is told of few long texts sooner than of many short ones.
   let text = ''
   for (let i = 0; i < drafted.length; i++) {
     const e = drafted[i]!.entry
-    text += `${JSON.stringify([e.path, e.type, e.mode, e.uid, e.gid, e.link, e.major, e.minor, contents.get(i)])}\n`
+    text += entryText(e, contents[i])
     for (const [name, value] of e.xattrs ?? []) text += `${JSON.stringify(name)}\n${hashBytes(host, value)}`
     if (text.length < HASH_CHARS) continue
     hasher.update(text)
     text = ''
   }
   return hasher.update(text).hex()
+}
+
+/** A line of JSON; most entries are files and directories, whose line takes a fraction of a list's time to put together. */
+function entryText({ path, type, mode, uid, gid, link, major, minor }: Entry, content: string | undefined): string {
+  const rare =
+    link !== undefined || major !== undefined || minor !== undefined
+      ? `${JSON.stringify([link, major, minor]).slice(1, -1)}`
+      : 'null,null,null'
+  const hash = content === undefined ? 'null' : `"${content}"`
+  return `[${JSON.stringify(path)},"${type}",${mode},${uid},${gid},${rare},${hash}]\n`
 }

@@ -12,7 +12,7 @@ import {
 import { decodeName, encodeName } from '../../base/bytes.js'
 import { errnoCode, TsboxError } from '../../base/error.js'
 import type { Entry, EntryType } from '../../layer/entry.js'
-import type { FileStamp } from '../../store/sums.js'
+import type { FileStamp } from '../../store/stamps.js'
 
 /** A file of a folder as it was when it was looked at. */
 export interface ScannedFile {
@@ -52,18 +52,22 @@ export function scanFile(root: string, path: string): ScannedFile | undefined {
     size: type === 'file' ? stat.size : 0,
   }
   if (type === 'symlink') entry.link = decodeName(readlinkSync(at, { encoding: 'buffer' }))
-  return { entry, stamp: stampOf(stat) }
+  return { entry, stamp: stat }
 }
 
-function entryType(stat: Stats): EntryType | undefined {
-  if (stat.isFile()) return 'file'
-  if (stat.isDirectory()) return 'dir'
-  if (stat.isSymbolicLink()) return 'symlink'
-  return stat.isFIFO() ? 'fifo' : undefined
-}
-
-function stampOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): FileStamp {
-  return { dev, ino, size, mtimeMs, ctimeMs }
+function entryType({ mode }: Stats): EntryType | undefined {
+  switch (mode & constants.S_IFMT) {
+    case constants.S_IFREG:
+      return 'file'
+    case constants.S_IFDIR:
+      return 'dir'
+    case constants.S_IFLNK:
+      return 'symlink'
+    case constants.S_IFIFO:
+      return 'fifo'
+    default:
+      return undefined
+  }
 }
 
 /** Names in a folder, any bytes, unsorted. */
@@ -90,8 +94,7 @@ export function* readScanned(root: string, file: ScannedFile, buffer: Uint8Array
   const { path } = file.entry
   const fd = openFile(root, path)
   try {
-    const now = fstatSync(fd)
-    if (!sameStamp(stampOf(now), file.stamp)) throw changed(path)
+    if (!sameStamp(fstatSync(fd), file.stamp)) throw changed(path)
     let left = file.stamp.size
     while (left > 0) {
       const piece = Math.min(left, buffer.length)
