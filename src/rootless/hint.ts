@@ -33,6 +33,8 @@ export function hintFor(stage: string, errno: string, detail: string): string | 
       return 'a hard limit can only be lowered'
     case 'set oom score':
       return 'without root it can only be raised: cat /proc/self/oom_score_adj tells where it is'
+    case 'session keyring':
+      return errno === 'EDQUOT' ? 'too many keyrings: sudo sysctl -w kernel.keys.maxkeys=2000' : undefined
     case 'write':
       if (!detail.startsWith('/proc/sys/')) return undefined
       return 'the kernel keeps this setting for the root of the machine, or does not have it'

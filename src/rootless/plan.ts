@@ -163,6 +163,8 @@ export interface ProcessSpec {
   /** Numbers of the capabilities in the bounding set (and, for uid 0, in force). @see capabilities(7) */
   capabilities: readonly number[]
   noNewPrivileges: boolean
+  /** Leaves the caller's session keyring for an empty one. It counts against the user's quota. @see keyrings(7) */
+  ownKeyring?: boolean | undefined
   /** Default 0o022. */
   umask?: number | undefined
   rlimits?: readonly Rlimit[] | undefined

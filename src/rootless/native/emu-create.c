@@ -19,51 +19,78 @@
 #include <unistd.h>
 
 #include "emulate-internal.h"
+#include "kernel.h"
 
-/* A file to be made: its directory is in place, its name the rest of the path. */
+/* A file to be made: its directory, open, and its name there. */
 struct birth {
-	struct emu_place place;
+	struct emu_spot spot;
+	int parent;
+	char name[NAME_MAX + 1];
 	struct owner owner;
 	mode_t umask;
 };
 
-/* The directory that holds path, in place; "." for a bare name. */
-static void directory_of(const char *path, char *out)
+static void birth_end(struct emu_call *call, struct birth *birth)
 {
-	size_t length = strlen(path);
-	while (length > 1 && path[length - 1] == '/')
-		length--;
-	while (length && path[length - 1] != '/')
-		length--;
-	if (!length)
-		memcpy(out, ".", 2);
-	else {
-		memcpy(out, path, length);
-		out[length] = 0;
-	}
+	if (birth->parent >= 0)
+		close(birth->parent);
+	birth->parent = -1;
+	emu_spot_end(call, &birth->spot);
 }
 
-/*
- * Find whom the new file will belong to. False: to root, the kernel may make it.
- * On true, and only then, the place has begun.
- */
-static bool birth_begin(struct emu_call *call, struct birth *birth, int dirfd, const char *path)
+/* Splits what is left of the path; false for names that are nobody's to make, which the kernel refuses itself. */
+static bool split(const char *rest, char dir[PATH_MAX], char name[NAME_MAX + 1])
 {
-	char parent[PATH_MAX];
+	const char *slash = strrchr(rest, '/'), *last = slash ? slash + 1 : rest;
+	size_t length = (size_t)(last - rest);
+
+	if (!*last || !strcmp(last, ".") || !strcmp(last, "..") || strlen(last) > NAME_MAX || length >= PATH_MAX)
+		return false;
+	memcpy(dir, length ? rest : ".", length ? length : 1);
+	dir[length ? length : 1] = 0;
+	memcpy(name, last, strlen(last) + 1);
+	return true;
+}
+
+/* Opens the directory that the file is to be in; O_TMPFILE names that directory itself. */
+static bool open_parent(struct birth *birth, bool itself)
+{
+	char dir[PATH_MAX];
+
+	if (itself) {
+		birth->parent = emu_spot_open(&birth->spot, birth->spot.rest, O_PATH | O_DIRECTORY);
+		memcpy(birth->name, ".", 2);
+	} else if (split(birth->spot.rest, dir, birth->name))
+		birth->parent = emu_spot_open(&birth->spot, dir, O_PATH | O_DIRECTORY);
+	return birth->parent >= 0;
+}
+
+enum whose { NOT_ROOTS, ANYBODYS };
+
+/*
+ * Find the place of the new file, and whom it will belong to. False: the kernel may make it (as NOT_ROOTS it says no to
+ * files of root), or knows why not. On true, and only then, birth_end is due.
+ */
+static bool birth_begin(
+	struct emu_call *call, struct birth *birth, int dirfd, const char *path, bool itself, enum whose whose)
+{
 	struct stat st;
 	const struct emu_cred *cred = emu_cred_of(call->emu, call->pid);
-	if (!*path || emu_place_begin(call, &birth->place, dirfd, path, true) < 0)
+
+	birth->parent = -1;
+	if (!*path || emu_spot_begin(call, &birth->spot, dirfd, path, true) < 0)
 		return false;
 	birth->owner = (struct owner){cred->fsuid, cred->fsgid};
-	directory_of(birth->place.path, parent);
-	if (stat(parent, &st) == 0 && st.st_mode & S_ISGID) {
-		struct owner dir = {0, 0};
-		emu_owner_at(call->emu, parent, true, &dir);
-		birth->owner.gid = dir.gid;
+	if (open_parent(birth, itself)) {
+		if (fstat(birth->parent, &st) == 0 && st.st_mode & S_ISGID) {
+			struct owner dir = {0, 0};
+			emu_owner_get(call->emu, birth->parent, &dir);
+			birth->owner.gid = dir.gid;
+		}
+		if (whose == ANYBODYS || birth->owner.uid || birth->owner.gid)
+			return true;
 	}
-	if (birth->owner.uid || birth->owner.gid)
-		return true;
-	emu_place_end(call, &birth->place);
+	birth_end(call, birth);
 	return false;
 }
 
@@ -73,24 +100,26 @@ static void take_umask(struct emu_call *call, struct birth *birth)
 	birth->umask = umask(mask < 0 ? 022 : (mode_t)mask);
 }
 
-/* See struct emu, restarts. Under another root the path would lead elsewhere. */
+/* See struct emu, restarts. */
 static void note_made(struct emu_call *call, const struct birth *birth)
 {
 	struct emu *emu = call->emu;
-	if (emu->restarts && !birth->place.entered)
-		memcpy(emu->made, birth->place.path, strlen(birth->place.path) + 1);
+	if (!emu->restarts)
+		return;
+	emu->made_in = fcntl(birth->parent, F_DUPFD_CLOEXEC, 0);
+	memcpy(emu->made, birth->name, sizeof emu->made);
 }
 
-/* Record the owner of what was just made at the place. */
+/* Record the owner of what was just made. */
 static int64_t record(struct emu_call *call, struct birth *birth)
 {
-	int fd = open(birth->place.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(birth->parent, birth->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0) {
 		emu_owner_set(call->emu, fd, birth->owner);
 		close(fd);
 		note_made(call, birth);
 	}
-	emu_place_end(call, &birth->place);
+	birth_end(call, birth);
 	return 0;
 }
 
@@ -114,33 +143,38 @@ static int64_t inject(struct emu_call *call, int fd, int flags)
 	return emu->no_addfd_send ? number : EMU_SENT;
 }
 
+/* Bits that open(2) knows; openat2(2) refuses all others. */
+#define OPEN_FLAGS (~074 & 077777777)
+
 /*
  * Make the file, and only make it: one that exists is the kernel's to open.
  * O_EXCL keeps us from opening (and hanging on) a fifo that appears meanwhile.
  */
-static int make_file(const char *path, int flags, mode_t mode)
+static int make_file(const struct birth *birth, int flags, mode_t mode)
 {
 	flags |= O_CLOEXEC | O_NOCTTY;
-	int fd = open(path, flags | (flags & EMU_O_TMPFILE_BIT ? 0 : O_EXCL), mode);
-	if (fd >= 0 || errno != EEXIST || flags & O_EXCL)
+	int fd = openat(birth->parent, birth->name, flags | (flags & EMU_O_TMPFILE_BIT ? 0 : O_EXCL), mode);
+	if (fd >= 0 || errno != EEXIST || flags & (O_EXCL | O_NOFOLLOW))
 		return fd;
-	struct stat st;
-	if (stat(path, &st) == 0 || flags & O_NOFOLLOW) {
-		errno = EEXIST;
-		return -1;
-	}
 	/* A dangling symlink: O_CREAT makes what it points to. */
-	fd = open(path, flags | O_NONBLOCK, mode);
+	fd = k_openat2(birth->parent, birth->name, (uint64_t)((flags | O_NONBLOCK) & OPEN_FLAGS), mode,
+		K_RESOLVE_NO_MAGICLINKS);
 	if (fd >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	if (fd < 0 && errno == ELOOP)
+		errno = EEXIST;
 	return fd;
 }
 
-/* Is it there, so that the kernel only has to open it? */
+/* Is it there, or beyond our sight, so that the kernel has to open it? */
 static bool is_there(const struct birth *birth, int flags)
 {
-	struct stat st;
-	return !(flags & EMU_O_TMPFILE_BIT) && stat(birth->place.path, &st) == 0;
+	if (flags & EMU_O_TMPFILE_BIT)
+		return false;
+	int fd = k_openat2(birth->parent, birth->name, O_PATH, 0, K_RESOLVE_NO_MAGICLINKS);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != ENOENT;
 }
 
 /* Make the file at the place, give it to its owner and to the caller. */
@@ -149,7 +183,7 @@ static int64_t give_birth(struct emu_call *call, struct birth *birth, int flags,
 	if (is_there(birth, flags))
 		return EMU_CONTINUE;
 	take_umask(call, birth);
-	int fd = make_file(birth->place.path, flags, mode & 07777);
+	int fd = make_file(birth, flags, mode & 07777);
 	int error = errno;
 	umask(birth->umask);
 	if (fd < 0)
@@ -168,10 +202,10 @@ static int64_t create_file(struct emu_call *call, int dirfd, uint64_t address, i
 	struct birth birth;
 	if (flags & O_PATH || emu_read_string(call, address, path, sizeof path) < 0)
 		return EMU_CONTINUE;
-	if (!birth_begin(call, &birth, dirfd, path))
+	if (!birth_begin(call, &birth, dirfd, path, flags & EMU_O_TMPFILE_BIT, NOT_ROOTS))
 		return EMU_CONTINUE;
 	int64_t result = give_birth(call, &birth, flags, mode);
-	emu_place_end(call, &birth.place);
+	birth_end(call, &birth);
 	return result;
 }
 
@@ -216,7 +250,7 @@ static int64_t finish(struct emu_call *call, struct birth *birth, int made)
 {
 	int error = errno;
 	if (made < 0) {
-		emu_place_end(call, &birth->place);
+		birth_end(call, birth);
 		return -error;
 	}
 	return record(call, birth);
@@ -236,10 +270,10 @@ static int64_t make_directory(struct emu_call *call, int dirfd, uint64_t address
 	if (emu_read_string(call, address, path, sizeof path) < 0)
 		return EMU_CONTINUE;
 	strip_slashes(path); /* mkdir("x/") makes x; record() must not follow it */
-	if (!birth_begin(call, &birth, dirfd, path))
+	if (!birth_begin(call, &birth, dirfd, path, false, NOT_ROOTS))
 		return EMU_CONTINUE;
 	take_umask(call, &birth);
-	int made = mkdir(birth.place.path, mode & 07777);
+	int made = mkdirat(birth.parent, birth.name, mode & 07777);
 	int error = errno;
 	umask(birth.umask);
 	errno = error;
@@ -257,10 +291,10 @@ int64_t emu_do_mkdirat(struct emu_call *call)
 }
 
 /* An empty file that says which device it stands for; mknod(2) refuses users the real one. */
-static int make_device(const char *path, mode_t mode, dev_t dev)
+static int make_device(const struct birth *birth, mode_t mode, dev_t dev)
 {
 	char text[40];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 07777);
+	int fd = openat(birth->parent, birth->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 07777);
 	if (fd < 0)
 		return -1;
 	int length = snprintf(text, sizeof text, "%c:%u:%u", S_ISBLK(mode) ? 'b' : 'c', major(dev), minor(dev));
@@ -271,7 +305,7 @@ static int make_device(const char *path, mode_t mode, dev_t dev)
 	close(fd);
 	if (!error)
 		return 0;
-	unlink(path);
+	unlinkat(birth->parent, birth->name, 0);
 	errno = error == EOPNOTSUPP ? EPERM : error;
 	return -1;
 }
@@ -286,16 +320,10 @@ static int64_t make_node(struct emu_call *call, int dirfd, uint64_t address, mod
 		return EMU_CONTINUE;
 	if (device && !emu_cred_capable(emu_cred_of(call->emu, call->pid), EMU_CAP_MKNOD))
 		return -EPERM;
-	if (!birth_begin(call, &birth, dirfd, path)) {
-		if (!device)
-			return EMU_CONTINUE;
-		birth.owner = (struct owner){0, 0};
-		int error = emu_place_begin(call, &birth.place, dirfd, path, true);
-		if (error < 0)
-			return error;
-	}
+	if (!birth_begin(call, &birth, dirfd, path, false, device ? ANYBODYS : NOT_ROOTS))
+		return EMU_CONTINUE;
 	take_umask(call, &birth);
-	int made = device ? make_device(birth.place.path, mode, dev) : mknod(birth.place.path, mode, dev);
+	int made = device ? make_device(&birth, mode, dev) : mknodat(birth.parent, birth.name, mode, dev);
 	int error = errno;
 	umask(birth.umask);
 	errno = error;
@@ -319,9 +347,9 @@ static int64_t make_symlink(struct emu_call *call, uint64_t target_address, int 
 	if (emu_read_string(call, target_address, target, sizeof target) < 0 ||
 		emu_read_string(call, address, path, sizeof path) < 0)
 		return EMU_CONTINUE;
-	if (!birth_begin(call, &birth, dirfd, path))
+	if (!birth_begin(call, &birth, dirfd, path, false, NOT_ROOTS))
 		return EMU_CONTINUE;
-	return finish(call, &birth, symlink(target, birth.place.path));
+	return finish(call, &birth, symlinkat(target, birth.parent, birth.name));
 }
 
 int64_t emu_do_symlink(struct emu_call *call)

@@ -7,6 +7,10 @@
  * - A path means for us what it means for the caller as long as both have the
  *   same root. Once any process of the step has asked for another one
  *   (roots_vary), we take over the caller's root for the duration of a call.
+ * - Magic links (/proc/PID/fd/3) lead where we may go, not where the caller
+ *   may: through our own there are files that it must not reach. What is made
+ *   or changed for a caller is opened without following any but the caller's
+ *   own, at the path's beginning; stat, which changes nothing, goes by path.
  * - The caller may be killed at any instant, and its number be given anew:
  *   emu_alive() comes before every write to it. Another thread of it may
  *   change a path after we read it; nothing is guarded by what we read (the
@@ -20,9 +24,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "emulate-internal.h"
+#include "kernel.h"
 
 bool emu_alive(const struct emu_call *call)
 {
@@ -147,6 +153,138 @@ static const char *own_names(const char *path, bool follow, char *out, size_t si
 	return path;
 }
 
+static void leave_caller(struct emu *emu)
+{
+	/* chroot does not move the working directory: that is how we get back. */
+	if (fchdir(emu->root) < 0 || (emu->roots_vary && chroot(".") < 0) || fchdir(emu->proc) < 0)
+		abort(); /* pid 1 in the wrong root must not go on */
+}
+
+/*
+ * A magic link of the caller's own at the beginning of a path, which may be followed: its base, and what is left. NULL
+ * where there is none.
+ */
+static const char *own_link(const char *path, pid_t pid, char *base, size_t size)
+{
+	static const char *const links[] = {"cwd", "root"};
+	int length = snprintf(base, size, "/proc/%d/", (int)pid);
+	if (strncmp(path, base, (size_t)length))
+		return NULL;
+	const char *name = path + length, *end = NULL;
+	if (!strncmp(name, "fd/", 3) && name[3] >= '0' && name[3] <= '9')
+		end = name + 3 + strspn(name + 3, "0123456789");
+	for (size_t i = 0; i < sizeof links / sizeof links[0] && !end; i++)
+		if (!strncmp(name, links[i], strlen(links[i])))
+			end = name + strlen(links[i]);
+	if (!end || (*end && *end != '/') || (size_t)(end - path) >= size)
+		return NULL;
+	/* Our working directory is a /proc that the step can't mount over. */
+	memcpy(base, path + 6, (size_t)(end - path) - 6);
+	base[end - path - 6] = 0;
+	return end + strspn(end, "/");
+}
+
+/* The root alone: what is opened from here on begins at a descriptor, or at that root. */
+static int enter_root(struct emu_call *call)
+{
+	char path[64];
+	snprintf(path, sizeof path, "%d/root", (int)emu_proc_pid(call));
+	int error = chdir(path) < 0 || chroot(".") < 0 ? -errno : 0;
+	return fchdir(call->emu->proc) < 0 ? -errno : error;
+}
+
+int emu_spot_begin(struct emu_call *call, struct emu_spot *spot, int dirfd, const char *path, bool follow)
+{
+	char base[64];
+	pid_t pid = emu_proc_pid(call);
+	spot->at = -1;
+	spot->entered = false;
+	if (pid < 0)
+		return -ESRCH;
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	spot->rest = spot->named;
+	if (*path == '/') {
+		const char *named = own_names(path, follow, spot->named, sizeof spot->named, pid);
+		if (named == path)
+			memcpy(spot->named, path, strlen(path) + 1);
+		const char *rest = own_link(spot->named, pid, base, sizeof base);
+		if (!rest || (!*rest && !follow))
+			*base = 0;
+		else
+			spot->rest = rest;
+	} else {
+		memcpy(spot->named, path, strlen(path) + 1);
+		if (dirfd == AT_FDCWD)
+			snprintf(base, sizeof base, "%d/cwd", (int)pid);
+		else
+			snprintf(base, sizeof base, "%d/fd/%d", (int)pid, dirfd);
+	}
+	if (*base && (spot->at = open(base, O_PATH | O_CLOEXEC)) < 0)
+		return -errno;
+	if (!call->emu->roots_vary)
+		return 0;
+	spot->entered = true;
+	int error = enter_root(call);
+	if (error < 0)
+		emu_spot_end(call, spot);
+	return error;
+}
+
+void emu_spot_end(struct emu_call *call, struct emu_spot *spot)
+{
+	if (spot->at >= 0)
+		close(spot->at);
+	spot->at = -1;
+	if (spot->entered)
+		leave_caller(call->emu);
+	spot->entered = false;
+}
+
+int emu_spot_open(struct emu_spot *spot, const char *rest, int flags)
+{
+	/* The base itself, which was opened through its link. */
+	if (!*rest)
+		return fcntl(spot->at, F_DUPFD_CLOEXEC, 0);
+	return k_openat2(spot->at < 0 ? AT_FDCWD : spot->at, rest, (uint64_t)flags, 0, K_RESOLVE_NO_MAGICLINKS);
+}
+
+/* What the link at the end of a path says, as far as it is absolute; false where there is no such link. */
+static bool link_at_end(struct emu_spot *spot, char out[PATH_MAX])
+{
+	struct statfs fs;
+	int fd = *spot->rest ? emu_spot_open(spot, spot->rest, O_PATH | O_NOFOLLOW) : -1;
+	/* The words of a magic link are no path of the container's. */
+	bool plain = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type != 0x9fa0; /* PROC_SUPER_MAGIC */
+	ssize_t n = plain ? readlinkat(fd, "", out, PATH_MAX - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = 0;
+	return out[0] == '/';
+}
+
+int emu_open_target(struct emu_call *call, int dirfd, const char *path, bool follow)
+{
+	enum { LINKS_MAX = 8 };
+	char link[PATH_MAX];
+	struct emu_spot spot;
+	int fd = -1;
+	/* A log file that is a link to /dev/stdout leads to a magic link of the caller's: each hop is looked at anew. */
+	for (int hops = 0; hops < LINKS_MAX; hops++) {
+		int error = emu_spot_begin(call, &spot, dirfd, path, follow);
+		if (error < 0)
+			return error;
+		fd = emu_spot_open(&spot, spot.rest, O_PATH | (follow ? 0 : O_NOFOLLOW));
+		error = fd < 0 ? -errno : 0;
+		bool again = error == -ELOOP && follow && link_at_end(&spot, link);
+		emu_spot_end(call, &spot);
+		if (!again)
+			return fd < 0 ? error : fd;
+		path = link;
+	}
+	return -ELOOP;
+}
+
 static int enter_caller(struct emu_call *call, const char *base)
 {
 	char path[64];
@@ -165,13 +303,6 @@ static int enter_caller(struct emu_call *call, const char *base)
 	if (at >= 0)
 		close(at);
 	return error;
-}
-
-static void leave_caller(struct emu *emu)
-{
-	/* chroot does not move the working directory: that is how we get back. */
-	if (fchdir(emu->root) < 0 || (emu->roots_vary && chroot(".") < 0) || fchdir(emu->proc) < 0)
-		abort(); /* pid 1 in the wrong root must not go on */
 }
 
 void emu_place_end(struct emu_call *call, struct emu_place *place)
@@ -218,15 +349,3 @@ int emu_place_begin(struct emu_call *call, struct emu_place *place, int dirfd, c
 	return 0;
 }
 
-int emu_open_target(struct emu_call *call, int dirfd, const char *path, bool follow)
-{
-	struct emu_place place;
-	int error = emu_place_begin(call, &place, dirfd, path, follow);
-	if (error < 0)
-		return error;
-	/* An empty path is a magic link, which must be followed to what it holds. */
-	int fd = open(place.path, O_PATH | O_CLOEXEC | (follow || !*path ? 0 : O_NOFOLLOW));
-	error = -errno;
-	emu_place_end(call, &place);
-	return fd < 0 ? error : fd;
-}

@@ -67,7 +67,8 @@ struct emu {
      * anew afterwards: what nobody heard of must not be there (EEXIST).
      */
 	bool restarts;
-	char made[PATH_MAX]; /* what this call made; empty if nothing */
+	int made_in; /* directory of what this call made, -1 if nothing */
+	char made[NAME_MAX + 1];
 	struct emu_cred **creds;
 	size_t ncreds;
 	struct emu_table table;
@@ -103,7 +104,22 @@ int emu_write(const struct emu_call *call, uint64_t address, const void *data, s
  */
 int emu_place_begin(struct emu_call *call, struct emu_place *place, int dirfd, const char *path, bool follow);
 void emu_place_end(struct emu_call *call, struct emu_place *place);
-/* O_PATH descriptor of the same, or -errno. */
+/*
+ * The same for what is to be made or changed: where a path begins for the
+ * caller, and what is left of it to resolve from there. Follows no magic link
+ * but the caller's own at the beginning. After 0, spot_end is due.
+ */
+struct emu_spot {
+	int at; /* -1: at the root, and rest is absolute */
+	const char *rest; /* "": the beginning itself */
+	char named[PATH_MAX + 32];
+	bool entered; /* the root is the caller's */
+};
+int emu_spot_begin(struct emu_call *call, struct emu_spot *spot, int dirfd, const char *path, bool follow);
+/* Opens rest, or the beginning of it, as openat2(2) would without O_CREAT; -1 and errno. */
+int emu_spot_open(struct emu_spot *spot, const char *rest, int flags);
+void emu_spot_end(struct emu_call *call, struct emu_spot *spot);
+/* O_PATH descriptor of the caller's file, or -errno. */
 int emu_open_target(struct emu_call *call, int dirfd, const char *path, bool follow);
 /* The number after "KEY:" in the caller's /proc/PID/status, or -errno. */
 long emu_status_field(struct emu_call *call, const char *key, int base);

@@ -107,6 +107,7 @@ int emu_init(struct emu **out, const struct emu_config *config)
 		return -ENOMEM;
 	emu->flags = config->flags;
 	emu->listener = -1;
+	emu->made_in = -1;
 	emu->upper = config->upper_fd;
 	emu->owners = config->owners_fd;
 	emu->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -138,12 +139,19 @@ void emu_use(struct emu *emu, int listener)
 	emu->listener = listener;
 }
 
+/* What nobody heard of must not be there. */
+static void take_back(struct emu *emu)
+{
+	if (unlinkat(emu->made_in, emu->made, 0) < 0)
+		unlinkat(emu->made_in, emu->made, AT_REMOVEDIR);
+}
+
 static void reply(struct emu *emu, uint64_t id, int64_t result)
 {
 	struct seccomp_notif_resp response = {.id = id};
 	if (result == EMU_SENT)
 		return;
-	bool lost = result == -ENOENT && emu->made[0]; /* a descriptor that could not be handed over */
+	bool lost = result == -ENOENT && emu->made_in >= 0; /* a descriptor that could not be handed over */
 	if (result == EMU_CONTINUE)
 		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	else if (result < 0)
@@ -152,8 +160,8 @@ static void reply(struct emu *emu, uint64_t id, int64_t result)
 		response.val = result;
 	/* ENOENT: the caller is gone. Was it killed, then its files are as a kill leaves them. */
 	lost |= ioctl(emu->listener, (int)SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 && errno == ENOENT;
-	if (lost && emu->made[0])
-		remove(emu->made);
+	if (lost && emu->made_in >= 0)
+		take_back(emu);
 }
 
 /*
@@ -181,10 +189,12 @@ int emu_handle(struct emu *emu)
 		.nr = request.data.nr,
 		.args = request.data.args,
 	};
-	emu->made[0] = 0;
 	emu_handler *handler = emu_handler_of(call.nr);
 	/* pid 0: a process that is not in our pid namespace. */
 	reply(emu, call.id, handler && call.pid > 0 ? handler(&call) : EMU_CONTINUE);
+	if (emu->made_in >= 0)
+		close(emu->made_in);
+	emu->made_in = -1;
 	return 0;
 }
 

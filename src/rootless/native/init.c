@@ -103,6 +103,10 @@ static void start_emulation(struct init *in, struct payload *p)
 		fail_with(&in->failure, -result, "emulate ids", "");
 		init_abandon(in);
 	}
+	/* They were read. */
+	for (size_t i = 0; i < in->site.lower_count; i++)
+		close(in->site.lower_owners[i]);
+	in->site.lower_count = 0;
 }
 
 static void start_payload(struct init *in, const struct frame *frame)
@@ -254,7 +258,10 @@ static void end_rest(struct init *in)
 	task_tell_exit(in, FR_EXIT, &in->payload);
 }
 
-/* A container that stays shall hold nothing of the terminal, or the pipe, that it was started from. */
+/*
+ * We hold nothing of the terminal, or the pipe, that tsbox was started from: a container that stays shall not keep it
+ * open, and a payload that may trace us could take what it was not given.
+ */
 static void leave_streams(struct init *in)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -296,7 +303,8 @@ _Noreturn void init_main(const struct init_args *args)
 	die_with_parent(args->parent);
 	writer_init(&in.out, args->ctl);
 	reader_init(&in.in, args->ctl);
-	if (is_logged(args->stdio))
+	/* What the payload inherits it gets from here. */
+	if (args->stdio != STDIO_INHERIT)
 		leave_streams(&in);
 	if (args->parent)
 		adopt_orphans(&in);
@@ -313,6 +321,7 @@ _Noreturn void init_main(const struct init_args *args)
 		init_abandon(&in);
 	}
 	start_payload(&in, &frame);
+	leave_streams(&in);
 	/* An end is only looked at once the exec is known to have worked or not. */
 	while (!in.payload.ended || in.payload.status >= 0)
 		serve_once(&in);

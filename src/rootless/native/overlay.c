@@ -146,7 +146,8 @@ static int open_owners(struct site *s, const struct stack *k)
 {
 	s->lower_owners = xalloc((k->count + 1) * sizeof *s->lower_owners);
 	if (k->upper) {
-		s->upper = open(k->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		/* A mount of its own: whoever gets hold of this descriptor can't climb from it to the host's files. */
+		s->upper = mount_clone(AT_FDCWD, k->upper, false);
 		s->owners = open_beside(k->upper, O_RDWR | O_CREAT);
 		if (s->upper < 0 || s->owners < 0)
 			return fail(s->f, "open owners", "%s", k->upper);

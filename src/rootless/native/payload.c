@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ bool payload_parse(const struct frame *f, struct payload *p)
 		p->groups[i] = c_u32(&c);
 	p->caps = c_u64(&c);
 	p->no_new_privs = c_u8(&c);
+	p->own_keyring = c_u8(&c);
 	p->umask = c_u32(&c);
 	p->limit_count = c_u32(&c);
 	if (p->limit_count > ARRAY_LEN(p->limits))
@@ -164,6 +166,13 @@ static void install_seccomp(const struct payload *p)
 		give_up(p, errno, "seccomp", "");
 }
 
+/* The session's keyring goes through exec and namespaces: its keys are the caller's, not the program's. */
+static void leave_keyring(const struct payload *p)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
+		give_up(p, errno, "session keyring", "");
+}
+
 /*
  * Raw calls: the C library's would want to tell threads that we don't have. Who may still gain privileges by an exec
  * needs CAP_SYS_ADMIN to install a filter (seccomp(2)): it goes in while all are there, and has to let capset through;
@@ -203,15 +212,28 @@ static void emulate(const struct payload *p)
 	write_all(p->status, &status, sizeof status);
 }
 
+/* Magic links lead where we may go, which is further than the program may. */
+static int change_dir(const char *path)
+{
+	AUTO_FD fd = k_openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, K_RESOLVE_NO_MAGICLINKS);
+
+	if (fd >= 0 && fchdir(fd) == 0)
+		return 0;
+	/* A profile of one's own may know only the older call; what comes then is looked at. */
+	return errno == ENOSYS || errno == EPERM ? chdir(path) : -1;
+}
+
 static void enter_cwd(const struct payload *p)
 {
-	char now[2];
+	char now[4096];
 
-	if (chdir(p->cwd) < 0)
+	if (change_dir(p->cwd) < 0)
 		give_up(p, errno, "chdir", p->cwd);
-	/* A directory outside of the root has no path. */
-	if (!getcwd(now, sizeof now) && errno != ERANGE)
+	/* A directory outside of the root has no path; the kernel says "(unreachable)", a C library that it is not there. */
+	if (syscall(SYS_getcwd, now, sizeof now) < 0)
 		give_up(p, errno, "chdir", p->cwd);
+	if (now[0] != '/')
+		give_up(p, ENOENT, "chdir", p->cwd);
 }
 
 static const char *variable(const struct payload *p, const char *name)
@@ -263,6 +285,8 @@ _Noreturn void payload_main(const struct payload *p)
 		shared_pids_fence();
 	set_limits(&own);
 	drop_bounding(&own);
+	if (p->own_keyring)
+		leave_keyring(&own);
 	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		give_up(&own, errno, "no new privileges", "");
 	/*

@@ -59,7 +59,7 @@ struct payload {
 	uint32_t uid, gid, umask;
 	uint32_t *groups, group_count;
 	uint64_t caps;
-	bool no_new_privs, emulate;
+	bool no_new_privs, emulate, own_keyring;
 	uint32_t emulate_flags;
 	struct {
 		uint32_t resource;
