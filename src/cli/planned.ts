@@ -1,5 +1,4 @@
 /** What docker has and tsbox has not yet: said by name, so that nobody looks for a slip of the hand. */
-const REGISTRIES = 'tsbox does not talk to registries yet: bring images in with load, import or image from-host'
 const FREEZER = 'freezing processes needs a delegated cgroup, which tsbox does not use yet: stop and start them'
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORKS = 'containers have the network of the host, or none, for now'
@@ -10,14 +9,9 @@ const PLANNED: Readonly<Record<string, string>> = {
   cp: 'files are not copied from containers yet: mount a folder with run -v',
   diff: 'changes of containers are not listed yet',
   export: 'containers are not exported yet: build with --output type=tar',
-  login: REGISTRIES,
-  logout: REGISTRIES,
-  manifest: REGISTRIES,
+  manifest: 'indexes of several platforms are not made yet',
   network: NETWORKS,
   pause: FREEZER,
-  pull: REGISTRIES,
-  push: REGISTRIES,
-  search: REGISTRIES,
   serve: "docker's API is not served yet",
   stats: LIMITS,
   unpause: FREEZER,

@@ -9,6 +9,7 @@ import type { BuildOutcome, BuildRequest, VerifyOutcome } from './api/build.js'
 import type { ContainerEngine } from './api/containers.js'
 import type { DockerfileEngine } from './api/dockerfile.js'
 import type { ImageEngine } from './api/images.js'
+import type { RegistryEngine } from './api/registry.js'
 import type { RunOutcome, RunRequest } from './api/run.js'
 import type { BuilderEngine, DoctorReport, SystemEngine, VolumeEngine } from './api/system.js'
 import type { RunIsolation } from './run/isolation/request.js'
@@ -55,6 +56,17 @@ export type {
   PathDifference,
 } from './api/image-checks.js'
 export type { ImageEngine, ImageInspect, ImageSummary } from './api/images.js'
+export type {
+  FoundImage,
+  LoginOutcome,
+  LoginRequest,
+  PulledImage,
+  PullRequest,
+  PushedImage,
+  PushForm,
+  PushRequest,
+  RegistryEngine,
+} from './api/registry.js'
 export type { LogRequest, RunOutcome, RunRequest, StreamName } from './api/run.js'
 export type {
   BuilderEngine,
@@ -83,6 +95,7 @@ export interface Engine {
   containers: ContainerEngine
   volumes: VolumeEngine
   builder: BuilderEngine
+  registry: RegistryEngine
   system: SystemEngine
   doctor(): Promise<DoctorReport>
   /** Ends helpers and leases. Idempotent. */

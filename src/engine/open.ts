@@ -1,6 +1,7 @@
 import { arch } from 'node:process'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { Layer, StepExecutor } from '../build/seams.js'
+import type { Registry } from '../registry/registry.js'
 import type { Lease } from '../store/lease.js'
 import { Store } from '../store/store.js'
 import { storeRoot } from '../util/store-root.js'
@@ -15,6 +16,7 @@ import type {
   Engine,
   EngineOptions,
   ImageEngine,
+  RegistryEngine,
   RunOutcome,
   RunRequest,
   SystemEngine,
@@ -27,6 +29,7 @@ import type { ImageDeps } from './images/deps.js'
 import { NodeImages } from './images/node-images.js'
 import type { NodeLayers } from './layers/node-layers.js'
 import type { Workshop } from './layers/workshop.js'
+import type { RegistryDeps } from './registry/deps.js'
 
 /** Go's names of the machines that Node runs on. */
 const ARCHITECTURES: Record<string, string> = {
@@ -53,6 +56,7 @@ class NodeEngine implements Engine {
   readonly #lease: Lease
   readonly #agents = new Map<string, AgentProvider>()
   #images: NodeImages | undefined
+  #registry: Promise<Registry> | undefined
 
   constructor(options: EngineOptions) {
     this.#env = options.env
@@ -156,6 +160,34 @@ class NodeEngine implements Engine {
     }
   }
 
+  get registry(): RegistryEngine {
+    const open = async () => new (await import('./registry/node-registry.js')).NodeRegistry(this.#registryDeps())
+    return {
+      pull: async (request, progress) => (await open()).pull(request, progress),
+      push: async (request, progress) => (await open()).push(request, progress),
+      login: async (request) => (await open()).login(request),
+      logout: async (registry) => (await open()).logout(registry),
+      storedUser: async (registry) => (await open()).storedUser(registry),
+      search: async (term, limit, signal) => (await open()).search(term, limit, signal),
+    }
+  }
+
+  #registryDeps(): RegistryDeps {
+    const { store, lease, platform, env, now } = this.#imageDeps()
+    return {
+      ...{ store, lease, platform, env, now },
+      registry: () => {
+        this.#registry ??= import('../registry/registry.js').then(({ Registry }) => Registry.open({ env }))
+        return this.#registry
+      },
+      packing: async () => {
+        const { NodeLayers } = await import('./layers/node-layers.js')
+        const shop = this.#shop('auto')
+        return { shop, layers: new NodeLayers(shop), env }
+      },
+    }
+  }
+
   async #nodeContainers(): Promise<ContainerEngine> {
     const { NodeContainerEngine } = await import('./containers/container-engine.js')
     return new NodeContainerEngine({
@@ -187,6 +219,10 @@ class NodeEngine implements Engine {
 
   async close(): Promise<void> {
     await Promise.all([...this.#agents.values()].map((a) => a.close()))
+    this.#registry?.then(
+      (r) => r.close(),
+      () => {},
+    )
     this.#lease.close()
   }
 

@@ -69,10 +69,12 @@ function sweep(store: Store, options: GcOptions, trashName: () => string, result
     sweepFiles(store, ['diffids', PACKED], () => false, result)
   }
   if (options.dropMounts?.size) store.mounts.retireIdle(trashName, options.dropMounts)
+  result.reclaimedBytes += store.downloads.sweep()
   const live = new Marker(store).run()
   for (const { mode, id } of store.snapshots.list())
     if (!live.snapshots.has(`${mode}/${id}`)) store.snapshots.retire(mode, id, trashName())
   sweepFiles(store, ['blobs', 'sha256'], (hex) => live.blobs.has(hex), result)
+  sweepFiles(store, ['origins'], (file) => live.blobs.has(file.replace(/\.json$/, '')), result)
   sweepFiles(store, ['tocs'], (hex) => live.layers.has(hex), result)
   sweepFiles(store, ['diffids', 'blob'], (file) => live.layers.has(file.replace(/\.json$/, '')), result)
   sweepFiles(store, ['diffids', PACKED], (file) => live.layers.has(file.replace(/\.json$/, '')), result)
@@ -216,6 +218,8 @@ function tidy(store: Store, lease: Lease): void {
     'cache',
     'builds',
     'mounts',
+    'downloads',
+    'origins',
     'containers',
     'sums',
     'tmp',

@@ -11,6 +11,8 @@ export interface ImageTarget {
   manifest: { digest: Digest; size: number; mediaType: string }
   /** Digest of the config: docker's image id. */
   config: Digest
+  /** Of the index by which a registry named it, where it has one. */
+  index?: Digest | undefined
 }
 
 /** A record in `images/`. */
@@ -55,8 +57,8 @@ export class ImageStore {
   set(name: string | undefined, target: ImageTarget, lease: Lease, now: number): void {
     const before = name === undefined ? undefined : this.get(name)
     const same = before?.manifest.digest === target.manifest.digest
-    if (same) return
-    if (before && !this.#isNamedElsewhere(before)) this.#write(undefined, before, lease, before.tagged)
+    if (same && (target.index === undefined || before.index === target.index)) return
+    if (before && !same && !this.#isNamedElsewhere(before)) this.#write(undefined, before, lease, before.tagged)
     if (name === undefined && this.#hasRecord(target)) return
     // What had a value before a crash of the machine must have one after it.
     this.#write(name, target, lease, now, before !== undefined)
@@ -82,7 +84,8 @@ export class ImageStore {
   }
 
   #write(name: string | undefined, target: ImageTarget, lease: Lease, tagged: number, sync = false): void {
-    const record: ImageRecord = { name, manifest: target.manifest, config: target.config, tagged }
+    const { manifest, config, index } = target
+    const record: ImageRecord = { name, manifest, config, index, tagged }
     const path = name === undefined ? this.#namelessPath(target) : this.#path(name)
     this.#place.write(path, JSON.stringify(record), lease.tempPath('image'), sync)
   }

@@ -2,10 +2,12 @@ import { BlobStore } from './blobs.js'
 import { BuildRecordStore } from './build-records.js'
 import { CacheStore } from './cache.js'
 import { ContainerStore } from './containers.js'
+import { DownloadStore } from './downloads.js'
 import { ImageStore } from './images.js'
 import { LayerStore } from './layers.js'
 import { Lease } from './lease.js'
 import { MountStore } from './mounts.js'
+import { OriginStore } from './origins.js'
 import { Place } from './place.js'
 import { SnapshotStore } from './snapshots.js'
 import { SumStore } from './sums.js'
@@ -18,6 +20,8 @@ import { SumStore } from './sums.js'
 export class Store {
   readonly place: Place
   readonly blobs: BlobStore
+  readonly downloads: DownloadStore
+  readonly origins: OriginStore
   readonly layers: LayerStore
   readonly snapshots: SnapshotStore
   readonly images: ImageStore
@@ -30,6 +34,8 @@ export class Store {
   private constructor(place: Place) {
     this.place = place
     this.blobs = new BlobStore(place)
+    this.downloads = new DownloadStore(place, this.blobs)
+    this.origins = new OriginStore(place)
     this.layers = new LayerStore(place, this.blobs)
     this.snapshots = new SnapshotStore(place)
     this.images = new ImageStore(place)

@@ -4,10 +4,11 @@ import { errnoCode, TsboxError } from '../base/error.js'
 /**
  * Content of a file in pieces of up to 256 KiB, each in memory of its own.
  *
+ * @param start byte to begin with
  * @throws TsboxError E_FILE_MISSING, E_FILE_UNREADABLE, while iterating
  */
-export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
-  const stream = createReadStream(path, { highWaterMark: 1 << 18 })
+export async function* readChunks(path: string, start = 0): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream(path, { highWaterMark: 1 << 18, start })
   try {
     for await (const chunk of stream) yield chunk as Buffer
   } catch (err) {

@@ -31,6 +31,8 @@ export interface Answers {
   doctor?: Awaited<ReturnType<Engine['doctor']>>
   dockerfile?: Partial<Engine['dockerfile']>
   load?: string[]
+  pulled?: Awaited<ReturnType<Engine['registry']['pull']>>
+  pushed?: Awaited<ReturnType<Engine['registry']['push']>>
   usage?: Awaited<ReturnType<Engine['builder']['usage']>>
   build?: (request: BuildRequest, progress: Parameters<Engine['build']>[1]) => Promise<BuildOutcome>
   verify?: Engine['verify']
@@ -119,6 +121,14 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
         digest: ID,
         config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
       })),
+    },
+    registry: {
+      pull: record('pull', () => answers.pulled ?? []),
+      push: record('push', () => answers.pushed ?? []),
+      login: record('login', () => ({ stored: ['/home/u/.docker/config.json'], plain: true })),
+      logout: record('logout', () => ['/home/u/.docker/config.json']),
+      storedUser: record('storedUser', () => undefined),
+      search: record('search', () => []),
     },
     volumes: {
       list: record('volumes', () => [{ name: 'data', mode: 'subid', mountpoint: '/store/volumes/subid/data/data' }]),

@@ -78,7 +78,9 @@ function resolveAll(deps: ImageDeps, text: string): { image: StoredImage; name: 
   const image = openImage(deps.store, deps.lease, text)
   // By digest or id the image is meant, not one of its names.
   const named = image.record.name !== undefined && isName(text, image.record.name)
-  return [{ image, name: named ? parseNamed(image.record.name!) : undefined }]
+  const name = named ? parseNamed(image.record.name!) : undefined
+  // A name with a digest is none that an archive could give back.
+  return [{ image, name: name?.tag === undefined ? undefined : name }]
 }
 
 function allTags({ store, lease }: ImageDeps, text: string) {

@@ -11,11 +11,11 @@ export function inspectImage(deps: ImageDeps, reference: string): ImageInspect {
   const image = readImage(deps.store, undefined, findImage(deps.store, reference))
   const { config } = image
   const records = deps.store.images.list().filter((r) => r.config === image.configDigest && r.name !== undefined)
-  const names = records.map((r) => ({ name: parseNamed(r.name!), digest: r.manifest.digest }))
+  const names = records.map((r) => ({ name: parseNamed(r.name!), digest: r.index ?? r.manifest.digest }))
   const tagged = Math.max(0, ...records.map((r) => r.tagged))
   return {
     Id: image.configDigest,
-    RepoTags: names.map((n) => n.name.familiar).sort(),
+    RepoTags: names.flatMap((n) => (n.name.tag === undefined ? [] : n.name.familiar)).sort(),
     RepoDigests: [...new Set(names.map((n) => `${n.name.familiarRepository}@${n.digest}`))].sort(),
     ...(config.created === undefined ? {} : { Created: config.created }),
     ...(config.author === undefined ? {} : { Author: config.author }),

@@ -54,9 +54,11 @@ function byName(store: Store, text: string): ImageRecord | undefined {
     return undefined
   }
   if (reference.digest === undefined) return store.images.get(reference.toString())
+  const ofRepository = (name = '') =>
+    name.startsWith(`${reference.repository}:`) || name.startsWith(`${reference.repository}@`)
   return store.images
     .list()
-    .find((r) => r.manifest.digest === reference.digest && (r.name ?? '').startsWith(`${reference.repository}:`))
+    .find((r) => [r.manifest.digest, r.index].includes(reference.digest) && ofRepository(r.name))
 }
 
 /** Reads an image and pins all of it. @throws TsboxError E_IMAGE_NOT_FOUND, E_BLOB_MISSING, E_MANIFEST_INVALID */
