@@ -81,7 +81,9 @@ export async function startRegistry(dir: string, { accounts, tls }: RegistryChoi
 export function cleanHome(dir: string): Record<string, string> {
   const home = join(dir, 'home')
   mkdirSync(join(home, '.config'), { recursive: true })
-  return { HOME: home, XDG_CONFIG_HOME: '', XDG_RUNTIME_DIR: '', DOCKER_CONFIG: '', REGISTRY_AUTH_FILE: '' }
+  const run = join(home, 'run')
+  mkdirSync(run, { mode: 0o700 })
+  return { HOME: home, XDG_CONFIG_HOME: '', XDG_RUNTIME_DIR: run, DOCKER_CONFIG: '', REGISTRY_AUTH_FILE: '' }
 }
 
 /** Text of all small files below a folder, to look for what must not be there. */

@@ -50,6 +50,9 @@ function elsewhere(t: TestContext, more: Record<string, string> = {}): Cli {
   return openCli(t, { ...env, ...more })
 }
 
+/** Without the caller's own credentials. */
+const skopeo = (...args: string[]) => runProgram('skopeo', args, { env: { ...process.env, ...env } })
+
 const made = () => `${plain.host}/team/made:1`
 
 /** What a push or pull prints last. */
@@ -74,7 +77,7 @@ test('an image goes to a registry, is seen by skopeo, and comes back the same', 
   assert.equal(digestIn(other.ok(['push', `${plain.host}/team/again:2`])), digest)
   assert.deepEqual(other.leftovers(), [])
   if (!requireProgram(t, 'skopeo')) return
-  const seen = JSON.parse(runProgram('skopeo', ['inspect', '--tls-verify=false', `docker://${made()}`]))
+  const seen = JSON.parse(skopeo('inspect', '--tls-verify=false', `docker://${made()}`))
   assert.equal(seen.Digest, digest)
   assert.deepEqual(seen.Labels, { x: 'y' })
 })
@@ -126,17 +129,14 @@ test('an index is pulled for a platform; docker manifests too', async (t) => {
   cli.ok(['push', made()])
   const docker = `${plain.host}/docker/made:1`
   const copy = ['copy', '-q', '--src-tls-verify=false', '--dest-tls-verify=false', '--format', 'v2s2']
-  runProgram('skopeo', [...copy, `docker://${made()}`, `docker://${docker}`], { env: { ...process.env, ...env } })
+  skopeo(...copy, `docker://${made()}`, `docker://${docker}`)
   const other = elsewhere(t)
   other.ok(['pull', docker])
   assert.equal(other.ok(['run', '--rm', docker]), 'one\ntwo\n')
   const digest = digestIn(
     cli.ok(['push', '--format', 'docker', '--compression', 'zstd', '--force-compression', made()]),
   )
-  assert.match(
-    runProgram('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${made()}`]),
-    /diff\.tar\.zstd/,
-  )
+  assert.match(skopeo('inspect', '--raw', '--tls-verify=false', `docker://${made()}`), /diff\.tar\.zstd/)
   assert.equal(digestIn(other.ok(['pull', made()])), digest)
   assert.equal(other.ok(['run', '--rm', made()]), 'one\ntwo\n')
   assert.match(
@@ -224,7 +224,7 @@ test('NODE_EXTRA_CA_CERTS is believed, and a file of containers for credentials'
   const ran = user.run(['login', '-u', ALICE.username, '--password-stdin', guarded.host], { input: ALICE.password })
   assert.equal(ran.stdout, 'Login Succeeded\n', ran.stderr)
   assert.deepEqual(Object.keys(JSON.parse(readFileSync(file, 'utf8')).auths), [guarded.host])
-  assert.deepEqual(readdirSync(home.HOME!).sort(), ['.config', 'auth.json'])
+  assert.deepEqual(readdirSync(home.HOME!).sort(), ['.config', 'auth.json', 'run'])
 })
 
 test('a credential helper keeps what is given to it, and no file does', async (t) => {

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { TsboxError } from '../../base/error.js'
 import { Fields } from '../config/fields.js'
@@ -35,9 +36,21 @@ export function dockerConfig({ env, home = env.HOME }: ConfigPlaces): string | u
 export function containersFiles(places: ConfigPlaces): CredentialFile[] {
   const { XDG_RUNTIME_DIR: runtime } = places.env
   const config = configHome(places)
-  return [runtime, config]
-    .filter((dir) => dir !== undefined && dir !== '')
-    .map((dir) => ({ path: join(dir!, 'containers', 'auth.json'), kind: 'containers' as const }))
+  const session = runtime ? join(runtime, 'containers') : `/run/containers/${process.getuid?.() ?? 0}`
+  const folders = [session, ...(config ? [join(config, 'containers')] : [])]
+  // Without a session's folder podman takes one of the machine's, which may be somebody else's.
+  return folders
+    .filter((dir) => runtime || dir !== session || isReadable(join(dir, 'auth.json')))
+    .map((dir) => ({ path: join(dir, 'auth.json'), kind: 'containers' as const }))
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**
