@@ -51,15 +51,29 @@ export function compileNative(
 }
 
 /** What a program asks of the emulation: see the file itself. */
-export const PROBE_SOURCES = ['probe', 'probe-ids', 'probe-files', 'probe-hard'].map((n) => `test/emu-${n}.c`)
+export const PROBE_SOURCES = ['probe', 'probe-ids', 'probe-files', 'probe-hard', 'probe-hostile'].map(
+  (n) => `test/emu-${n}.c`,
+)
 
 /** The emulation alone, with a small init around it. */
 export const RUNNER_SOURCES = [
   'test/emu-run.c',
   'emulate.c',
-  ...['chown', 'create', 'cred', 'exec', 'filter', 'ids', 'owner', 'save', 'stat', 'table', 'target'].map(
-    (n) => `emu-${n}.c`,
-  ),
+  ...[
+    'caller',
+    'chown',
+    'create',
+    'cred',
+    'exec',
+    'filter',
+    'ids',
+    'owner',
+    'pid',
+    'save',
+    'stat',
+    'table',
+    'target',
+  ].map((n) => `emu-${n}.c`),
   'owners.c',
   'util.c',
 ]

@@ -231,13 +231,16 @@ test('the emulation alone: sanitizers find nothing, and a /proc of the host is g
   if (!compileNative(t, join(root, 'emu-probe'), PROBE_SOURCES, ['-O2', '-static'])) return
   const runner = join(box.dir, 'emu-run')
   if (!compileNative(t, runner, RUNNER_SOURCES, ['-g', '-O1', '-fsanitize=address,undefined'])) return
-  const variants: [name: string, options: string[]][] = [
-    ['own', []],
-    ['host', ['-p']],
+  // The long cases once, and those of threads where they are told apart in another way.
+  const long = ['-thousands of threads', '-forgotten links are forgotten', '-races are lost', '-groups vanish']
+  const variants: [name: string, options: string[], cases: string[]][] = [
+    ['own', [], []],
+    ['host', ['-p'], long],
+    ['old', ['-p', '-k'], ['a thread makes files', 'new files belong to their maker']],
   ]
-  for (const [name, options] of variants) {
+  for (const [name, options, cases] of variants) {
     for (const dir of ['upper', 'work', 'merged']) box.folder(`${name}/${dir}`)
-    const args: string[] = [...options, '-U', join(box.dir, name), root, '/emu-probe']
+    const args: string[] = [...options, '-U', join(box.dir, name), root, '/emu-probe', ...cases]
     const env = { ASAN_OPTIONS: 'detect_leaks=0', UBSAN_OPTIONS: 'halt_on_error=1' }
     const run: SpawnSyncReturns<string> = spawnSync(runner, args, { encoding: 'utf8', env })
     assert.deepEqual(

@@ -68,6 +68,30 @@ static bool open_parent(struct birth *birth, bool itself)
 enum whose { NOT_ROOTS, ANYBODYS };
 
 /*
+ * Root's file in a directory that hands on no group: most files of most steps, so this look goes by path. It tells and
+ * changes nothing.
+ */
+static bool is_plainly_roots(struct emu_call *call, int dirfd, const char *path)
+{
+	const struct emu_cred *cred = emu_cred_of(call->emu, call->pid);
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+	char dir[PATH_MAX];
+	struct emu_place place;
+	struct stat st;
+
+	if (cred->fsuid || cred->fsgid || call->emu->roots_vary)
+		return false;
+	memcpy(dir, length ? path : ".", length ? length : 1);
+	dir[length ? length : 1] = 0;
+	if (emu_place_begin(call, &place, dirfd, dir, true) < 0)
+		return false;
+	bool plain = stat(place.path, &st) == 0 && !(st.st_mode & S_ISGID);
+	emu_place_end(call, &place);
+	return plain;
+}
+
+/*
  * Find the place of the new file, and whom it will belong to. False: the kernel may make it (as NOT_ROOTS it says no to
  * files of root), or knows why not. On true, and only then, birth_end is due.
  */
@@ -78,6 +102,8 @@ static bool birth_begin(
 	const struct emu_cred *cred = emu_cred_of(call->emu, call->pid);
 
 	birth->parent = -1;
+	if (whose == NOT_ROOTS && !itself && is_plainly_roots(call, dirfd, path))
+		return false;
 	if (!*path || emu_spot_begin(call, &birth->spot, dirfd, path, true) < 0)
 		return false;
 	birth->owner = (struct owner){cred->fsuid, cred->fsgid};

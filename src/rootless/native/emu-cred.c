@@ -83,24 +83,26 @@ void emu_cred_sort_groups(struct emu_cred *cred)
 		qsort(cred->groups, cred->ngroups, sizeof(gid_t), compare_gids);
 }
 
-long emu_admit(struct emu *emu, uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups)
+long emu_admit(struct emu *emu, const struct emu_config *config)
 {
+	const size_t ngroups = config->ngroups;
 	struct emu_cred *cred = calloc(1, cred_size(ngroups));
 	if (!cred)
 		return -ENOMEM;
-	cred->ruid = cred->euid = cred->suid = cred->fsuid = uid;
-	cred->rgid = cred->egid = cred->sgid = cred->fsgid = gid;
-	cred->permitted = cred->effective = uid == 0 ? ~0ull : 0;
+	cred->ruid = cred->euid = cred->suid = cred->fsuid = config->uid;
+	cred->rgid = cred->egid = cred->sgid = cred->fsgid = config->gid;
+	cred->bounding = config->capabilities;
+	cred->permitted = cred->effective = config->uid == 0 ? cred->bounding : 0;
 	cred->ngroups = ngroups;
 	if (ngroups)
-		memcpy(cred->groups, groups, ngroups * sizeof(gid_t));
+		memcpy(cred->groups, config->groups, ngroups * sizeof(gid_t));
 	emu_cred_sort_groups(cred);
 	return intern(emu, cred);
 }
 
 int emu_cred_init(struct emu *emu, const struct emu_config *config)
 {
-	long id = emu_admit(emu, config->uid, config->gid, config->groups, config->ngroups);
+	long id = emu_admit(emu, config);
 	return id < 0 ? (int)id : 0;
 }
 

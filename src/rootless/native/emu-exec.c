@@ -55,8 +55,8 @@ static int64_t exec_fd(struct emu_call *call, int fd)
 	next->suid = next->fsuid = next->euid;
 	next->sgid = next->fsgid = next->egid;
 	next->keepcaps = false;
-	next->permitted = next->euid && next->ruid ? 0 : ~0ull;
-	next->effective = next->euid ? 0 : ~0ull;
+	next->permitted = next->euid && next->ruid ? 0 : next->bounding;
+	next->effective = next->euid ? 0 : next->bounding;
 	int error = emu_cred_assign(call, next);
 	return error < 0 ? error : EMU_CONTINUE;
 }
@@ -88,6 +88,14 @@ int64_t emu_do_execveat(struct emu_call *call)
 int64_t emu_do_new_root(struct emu_call *call)
 {
 	call->emu->roots_vary = true;
+	return EMU_CONTINUE;
+}
+
+int64_t emu_do_clone3(struct emu_call *call)
+{
+	uint64_t flags;
+	if (!call->emu->roots_vary && emu_read(call, call->args[0], &flags, sizeof flags) == 0)
+		call->emu->roots_vary = flags & EMU_CLONE_NEWNS;
 	return EMU_CONTINUE;
 }
 

@@ -139,10 +139,10 @@ static void emit_conditional(struct program *p)
 	notify_if(p, SYS_getrlimit, 0, BPF_JEQ_K, EMU_RLIMIT_LOCKS);
 	notify_if(p, SYS_setrlimit, 0, BPF_JEQ_K, EMU_RLIMIT_LOCKS);
 	notify_if(p, SYS_getsockopt, 2, BPF_JEQ_K, 17 /* SO_PEERCRED; the handler looks at the level */);
-	/* PR_GET_KEEPCAPS (7) and PR_SET_KEEPCAPS (8): the only ones of a kind. */
-	emit(p, BPF_JEQ_K, SYS_prctl, 0, 5);
+	emit(p, BPF_JEQ_K, SYS_prctl, 0, 6);
 	load_arg(p, 0);
-	emit(p, BPF_JEQ_K, EMU_PR_GET_KEEPCAPS, 1, 0);
+	emit(p, BPF_JEQ_K, EMU_PR_GET_KEEPCAPS, 2, 0);
+	emit(p, BPF_JEQ_K, EMU_PR_CAPBSET_DROP, 1, 0);
 	emit(p, BPF_JEQ_K, EMU_PR_SET_KEEPCAPS, 0, 1);
 	emit(p, BPF_RET_K, SECCOMP_RET_USER_NOTIF, 0, 0);
 	emit(p, BPF_RET_K, SECCOMP_RET_ALLOW, 0, 0);
@@ -227,6 +227,10 @@ int emu_install_filter(unsigned flags, unsigned credential, bool *faked)
 	if (getrlimit(EMU_RLIMIT_LOCKS, &locks) == 0) {
 		locks.rlim_cur = credential;
 		setrlimit(EMU_RLIMIT_LOCKS, &locks);
+	}
+	if (flags & EMU_FAKE) {
+		build_faked(&p);
+		return load_program(&p, 0);
 	}
 	build(&p, flags);
 	int fd = load_program(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);

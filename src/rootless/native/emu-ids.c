@@ -213,11 +213,8 @@ int64_t emu_do_setgroups(struct emu_call *call)
 
 /* ---- capabilities ------------------------------------------------------------- */
 
-int64_t emu_do_keepcaps(struct emu_call *call)
+static int64_t set_keepcaps(struct emu_call *call)
 {
-	const struct emu_cred *cred = current(call);
-	if (call->args[0] == EMU_PR_GET_KEEPCAPS)
-		return cred->keepcaps;
 	if (call->args[1] > 1)
 		return -EINVAL;
 	struct emu_cred *next = begin(call);
@@ -225,6 +222,35 @@ int64_t emu_do_keepcaps(struct emu_call *call)
 		return -ENOMEM;
 	next->keepcaps = call->args[1] == 1;
 	return emu_cred_assign(call, next);
+}
+
+/* The kernel drops it from the real set, whose exec the model's must be like. */
+static int64_t drop_bounding(struct emu_call *call)
+{
+	if (!emu_cred_capable(current(call), EMU_CAP_SETPCAP))
+		return -EPERM;
+	if (call->args[1] > 63)
+		return EMU_CONTINUE;
+	struct emu_cred *next = begin(call);
+	if (!next)
+		return -ENOMEM;
+	next->bounding &= ~(1ull << call->args[1]);
+	int error = emu_cred_assign(call, next);
+	return error < 0 ? error : EMU_CONTINUE;
+}
+
+int64_t emu_do_prctl(struct emu_call *call)
+{
+	switch ((int)call->args[0]) {
+	case EMU_PR_GET_KEEPCAPS:
+		return current(call)->keepcaps;
+	case EMU_PR_SET_KEEPCAPS:
+		return set_keepcaps(call);
+	case EMU_PR_CAPBSET_DROP:
+		return drop_bounding(call);
+	default:
+		return EMU_CONTINUE;
+	}
 }
 
 struct cap_header {
@@ -279,7 +305,7 @@ int64_t emu_do_capget(struct emu_call *call)
 	struct cap_header header;
 	struct cap_data data[2] = {{0, 0, 0}, {0, 0, 0}};
 	const struct emu_cred *cred = current(call);
-	if (!call->args[1] || !~cred->effective)
+	if (!call->args[1] || !(cred->bounding & ~(cred->permitted & cred->effective)))
 		return EMU_CONTINUE;
 	if (emu_read(call, call->args[0], &header, sizeof header) < 0)
 		return EMU_CONTINUE;

@@ -90,6 +90,11 @@ static int set_row(struct emu *emu, int fd, const char *link, struct owner owner
 	bool root = !owner.uid && !owner.gid;
 	if (root && !emu_table_find(&emu->table, &inode))
 		return 0;
+	if ((error = emu_table_room(emu)) < 0)
+		return error;
+	emu->touched_ms = emu_now_ms();
+	if (!emu->changed_ms)
+		emu->changed_ms = emu->touched_ms;
 	return emu_table_put(&emu->table, &inode, owner, name_of(link, name, sizeof name));
 }
 

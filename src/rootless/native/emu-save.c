@@ -154,21 +154,34 @@ static int add_overridden(struct emu *emu, struct records *records)
 	return 0;
 }
 
+/* The new text over the old in one call, and only then the old one's rest away: whoever is killed leaves records. */
+static int put_text(int fd, const char *text, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, text + done, size - done, (off_t)done);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+}
+
 static int write_records(int fd, const struct records *records)
 {
-	/* A descriptor of its own for stdio, which closes it. */
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0 || ftruncate(copy, 0) < 0 || lseek(copy, 0, SEEK_SET) < 0)
-		return -errno;
-	FILE *file = fdopen(copy, "w");
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
 	if (!file)
-		return -errno;
+		return -ENOMEM;
 	for (size_t i = 0; i < records->count; i++) {
 		const struct record *record = &records->items[i];
 		fprintf(file, "%u %u %s%c", record->owner.uid, record->owner.gid, record->path, 0);
 	}
 	bool failed = ferror(file);
-	return fclose(file) || failed ? (errno ? -errno : -EIO) : 0;
+	failed |= fclose(file) != 0;
+	int error = failed ? -ENOMEM : put_text(fd, text, size);
+	free(text);
+	return error;
 }
 
 int emu_table_save(struct emu *emu)

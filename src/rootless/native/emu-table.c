@@ -51,9 +51,8 @@ struct emu_row *emu_table_find(struct emu_table *table, const struct emu_inode *
 	return row->used && same_birth(row, inode) ? row : NULL;
 }
 
-static int grow(struct emu_table *table)
+static int rehash(struct emu_table *table, size_t capacity)
 {
-	size_t capacity = table->capacity ? table->capacity * 2 : 64;
 	struct emu_row *rows = calloc(capacity, sizeof *rows);
 	if (!rows)
 		return -ENOMEM;
@@ -68,7 +67,7 @@ static int grow(struct emu_table *table)
 
 int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct owner owner, const char *path)
 {
-	if (2 * table->count >= table->capacity && grow(table) < 0)
+	if (2 * table->count >= table->capacity && rehash(table, table->capacity ? table->capacity * 2 : 64) < 0)
 		return -ENOMEM;
 	char *name = path ? strdup(path) : NULL;
 	if (path && !name)
@@ -79,6 +78,50 @@ int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct
 	free(row->path);
 	*row = (struct emu_row){*inode, owner, name, lower, true};
 	return 0;
+}
+
+#define SWEEP_FROM 16384
+#define ROWS_MAX (1u << 21)
+
+/*
+ * A file of the container's root may have been renamed, and its number is given anew once it is gone. Elsewhere (a
+ * tmpfs counts on and on) the name that it had decides.
+ */
+static bool is_gone(struct emu *emu, const struct emu_row *row, uint64_t root_dev)
+{
+	struct emu_inode inode;
+	if (row->lower || !row->path || row->inode.dev == root_dev)
+		return false;
+	return emu_inode_of(emu->root, row->path, AT_SYMLINK_NOFOLLOW, &inode) < 0 || !same_file(row, &inode);
+}
+
+static int sweep(struct emu *emu)
+{
+	struct emu_table *table = &emu->table;
+	struct emu_inode root;
+	int error = emu_inode_of(emu->root, "", AT_EMPTY_PATH, &root);
+	if (error < 0)
+		return error;
+	for (size_t i = 0; i < table->capacity; i++) {
+		struct emu_row *row = &table->rows[i];
+		if (row->used && is_gone(emu, row, root.dev)) {
+			free(row->path);
+			*row = (struct emu_row){0};
+			table->count--;
+		}
+	}
+	/* Holes would end the search for what lies behind them. */
+	return rehash(table, table->capacity);
+}
+
+int emu_table_room(struct emu *emu)
+{
+	struct emu_table *table = &emu->table;
+	if (table->count < (table->sweep_at ? table->sweep_at : SWEEP_FROM))
+		return 0;
+	int error = sweep(emu);
+	table->sweep_at = 2 * table->count > SWEEP_FROM ? 2 * table->count : SWEEP_FROM;
+	return error < 0 ? error : table->count < ROWS_MAX ? 0 : -ENOMEM;
 }
 
 void emu_table_free(struct emu_table *table)

@@ -1,5 +1,5 @@
 /*
- * The caller of a notified system call: its memory, its paths, its descriptors.
+ * The caller of a notified system call: its paths and descriptors.
  *
  * Invariants
  * - While emu serves, its working directory is /proc: "PID/cwd/x" and
@@ -11,10 +11,8 @@
  *   may: through our own there are files that it must not reach. What is made
  *   or changed for a caller is opened without following any but the caller's
  *   own, at the path's beginning; stat, which changes nothing, goes by path.
- * - The caller may be killed at any instant, and its number be given anew:
- *   emu_alive() comes before every write to it. Another thread of it may
- *   change a path after we read it; nothing is guarded by what we read (the
- *   caller could do the same to its own files without us).
+ * - Another thread of the caller may change a path after we read it; nothing is
+ *   guarded by what we read (it could do the same to its own files without us).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,104 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "emulate-internal.h"
 #include "kernel.h"
-
-bool emu_alive(const struct emu_call *call)
-{
-	uint64_t id = call->id;
-	return ioctl(call->emu->listener, (int)SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
-}
-
-/*
- * With a /proc of an outer pid namespace (the container's own could not be
- * mounted) a pidfd's fdinfo tells the number that this /proc uses.
- */
-static pid_t translate_pid(pid_t pid)
-{
-	char path[64], text[512];
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
-		return -1;
-	snprintf(path, sizeof path, "self/fdinfo/%d", pidfd);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	close(pidfd);
-	if (n <= 0)
-		return -1;
-	text[n] = 0;
-	const char *line = strstr(text, "\nPid:");
-	return line ? (pid_t)strtol(line + 5, NULL, 10) : -1;
-}
-
-pid_t emu_proc_pid(struct emu_call *call)
-{
-	if (!call->proc_pid)
-		call->proc_pid = call->emu->foreign_proc ? translate_pid(call->pid) : call->pid;
-	return call->proc_pid;
-}
-
-int emu_read(const struct emu_call *call, uint64_t address, void *out, size_t size)
-{
-	struct iovec local = {out, size};
-	struct iovec remote = {(void *)(uintptr_t)address, size};
-	return process_vm_readv(call->pid, &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EFAULT;
-}
-
-int emu_read_string(const struct emu_call *call, uint64_t address, char *out, size_t size)
-{
-	/* Page by page: the next one may not exist, and the string may end before it. */
-	const size_t page = 4096;
-	size_t done = 0;
-	while (done < size) {
-		size_t chunk = page - (size_t)((address + done) & (page - 1));
-		if (chunk > size - done)
-			chunk = size - done;
-		int error = emu_read(call, address + done, out + done, chunk);
-		if (error < 0)
-			return error;
-		if (memchr(out + done, 0, chunk))
-			return 0;
-		done += chunk;
-	}
-	return -ENAMETOOLONG;
-}
-
-int emu_write(const struct emu_call *call, uint64_t address, const void *data, size_t size)
-{
-	if (!emu_alive(call))
-		return -ESRCH;
-	struct iovec local = {(void *)(uintptr_t)data, size};
-	struct iovec remote = {(void *)(uintptr_t)address, size};
-	return process_vm_writev(call->pid, &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EFAULT;
-}
-
-long emu_status_field(struct emu_call *call, const char *key, int base)
-{
-	char path[64], text[2048];
-	snprintf(path, sizeof path, "%d/status", (int)emu_proc_pid(call));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return -ESRCH;
-	text[n] = 0;
-	size_t length = strlen(key);
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (!strncmp(line, key, length) && line[length] == ':')
-			return strtol(line + length + 1, NULL, base);
-	}
-	return -ENOENT;
-}
 
 /*
  * /proc/self is another process for us than for the caller, and /dev/fd and

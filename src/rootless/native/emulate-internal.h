@@ -22,7 +22,7 @@ struct emu_cred {
 	uid_t ruid, euid, suid, fsuid;
 	gid_t rgid, egid, sgid, fsgid;
 	bool keepcaps;
-	uint64_t permitted, effective;
+	uint64_t permitted, effective, bounding;
 	size_t ngroups;
 	gid_t groups[];
 };
@@ -48,8 +48,15 @@ struct emu_row {
 struct emu_table {
 	struct emu_row *rows;
 	size_t count, capacity;
+	size_t sweep_at; /* rows at which those of files that are gone are looked for */
 	char **lower_paths; /* every path that a lower owners file names, sorted */
 	size_t lower_count;
+};
+
+#define EMU_KNOWN_PIDS 64
+
+struct emu_known_pid {
+	pid_t pid, proc_pid;
 };
 
 struct emu {
@@ -60,6 +67,7 @@ struct emu {
 	int upper; /* borrowed */
 	int owners; /* borrowed */
 	bool foreign_proc; /* /proc counts in another pid namespace */
+	struct emu_known_pid known_pids[EMU_KNOWN_PIDS];
 	bool roots_vary; /* a process of the step may have another root than ours */
 	bool no_addfd_send;
 	/*
@@ -71,6 +79,8 @@ struct emu {
 	char made[NAME_MAX + 1];
 	struct emu_cred **creds;
 	size_t ncreds;
+	/* Since when the table is ahead of its file (0: it is not), and when it last changed. */
+	int64_t changed_ms, touched_ms;
 	struct emu_table table;
 };
 
@@ -84,19 +94,27 @@ struct emu_call {
 	const uint64_t *args;
 };
 
-/* ---- emu-target.c: the caller's memory, paths and descriptors ------------ */
+/* ---- emu-pid.c -------------------------------------------------------------- */
+
+/* The caller's number in our /proc, or -1: it is gone. */
+pid_t emu_proc_pid(struct emu_call *call);
+
+/* ---- emu-caller.c: the caller's memory and status ------------------------- */
+
+bool emu_alive(const struct emu_call *call);
+int emu_read(const struct emu_call *call, uint64_t address, void *out, size_t size);
+int emu_read_string(const struct emu_call *call, uint64_t address, char *out, size_t size);
+int emu_write(const struct emu_call *call, uint64_t address, const void *data, size_t size);
+/* The number after "KEY:" in the caller's /proc/PID/status, or -errno. */
+long emu_status_field(struct emu_call *call, const char *key, int base);
+
+/* ---- emu-target.c: the caller's paths and descriptors ---------------------- */
 
 /* A path of the caller as we may use it, between place_begin and place_end. */
 struct emu_place {
 	char path[PATH_MAX];
 	bool entered; /* root and working directory are the caller's */
 };
-
-pid_t emu_proc_pid(struct emu_call *call);
-bool emu_alive(const struct emu_call *call);
-int emu_read(const struct emu_call *call, uint64_t address, void *out, size_t size);
-int emu_read_string(const struct emu_call *call, uint64_t address, char *out, size_t size);
-int emu_write(const struct emu_call *call, uint64_t address, const void *data, size_t size);
 /*
  * Make place->path name what dirfd and path name for the caller; follow says
  * whether a symlink at its end will be followed. An empty path is dirfd
@@ -121,8 +139,6 @@ int emu_spot_open(struct emu_spot *spot, const char *rest, int flags);
 void emu_spot_end(struct emu_call *call, struct emu_spot *spot);
 /* O_PATH descriptor of the caller's file, or -errno. */
 int emu_open_target(struct emu_call *call, int dirfd, const char *path, bool follow);
-/* The number after "KEY:" in the caller's /proc/PID/status, or -errno. */
-long emu_status_field(struct emu_call *call, const char *key, int base);
 
 /* ---- emu-cred.c: the model of credentials(7) ------------------------------ */
 
@@ -150,8 +166,12 @@ bool emu_owner_at(struct emu *emu, const char *path, bool follow, struct owner *
 
 /* ---- emu-table.c: the owners of symlinks, fifos, sockets ------------------ */
 
+/* Monotonic, never 0. */
+int64_t emu_now_ms(void);
 struct emu_row *emu_table_find(struct emu_table *table, const struct emu_inode *inode);
 int emu_table_put(struct emu_table *table, const struct emu_inode *inode, struct owner owner, const char *path);
+/* Before a put: keeps a step that makes and removes files on a tmpfs for ever from filling our memory. -ENOMEM: full. */
+int emu_table_room(struct emu *emu);
 void emu_table_load(struct emu *emu, const int *files, size_t count);
 void emu_table_free(struct emu_table *table);
 /* ---- emu-save.c ------------------------------------------------------------ */
@@ -161,13 +181,13 @@ int emu_table_save(struct emu *emu);
 
 typedef int64_t emu_handler(struct emu_call *call);
 emu_handler emu_do_getid, emu_do_getresid, emu_do_getgroups, emu_do_setid, emu_do_setreid, emu_do_setresid,
-	emu_do_setfsid, emu_do_setgroups, emu_do_capset, emu_do_capget, emu_do_keepcaps;
+	emu_do_setfsid, emu_do_setgroups, emu_do_capset, emu_do_capget, emu_do_prctl;
 emu_handler emu_do_chown, emu_do_lchown, emu_do_fchown, emu_do_fchownat;
 emu_handler emu_do_open, emu_do_openat, emu_do_openat2, emu_do_creat, emu_do_mkdir, emu_do_mkdirat, emu_do_mknod,
 	emu_do_mknodat, emu_do_symlink, emu_do_symlinkat;
 emu_handler emu_do_stat, emu_do_lstat, emu_do_fstat, emu_do_fstatat, emu_do_statx;
 emu_handler emu_do_listxattr, emu_do_llistxattr, emu_do_flistxattr;
-emu_handler emu_do_execve, emu_do_execveat, emu_do_new_root, emu_do_rlimit, emu_do_peercred;
+emu_handler emu_do_execve, emu_do_execveat, emu_do_new_root, emu_do_clone3, emu_do_rlimit, emu_do_peercred;
 
 /* The handler of a system call, or NULL: the table that the filter follows. */
 emu_handler *emu_handler_of(int nr);

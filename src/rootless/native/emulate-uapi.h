@@ -94,6 +94,9 @@ struct sock_fprog {
 #endif
 
 /* Numbers shared by all architectures since 5.1. */
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -141,10 +144,12 @@ struct emu_statx {
 #define EMU_CLONE_NEWNS 0x00020000u
 #define EMU_PR_GET_KEEPCAPS 7
 #define EMU_PR_SET_KEEPCAPS 8
+#define EMU_PR_CAPBSET_DROP 24
 
 #define EMU_CAP_CHOWN 0
 #define EMU_CAP_SETGID 6
 #define EMU_CAP_SETUID 7
+#define EMU_CAP_SETPCAP 8
 #define EMU_CAP_MKNOD 27
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "emulate-internal.h"
@@ -61,7 +62,7 @@ static emu_handler *const handlers[] = {
 	[SYS_setgroups] = emu_do_setgroups,
 	[SYS_capset] = emu_do_capset,
 	[SYS_capget] = emu_do_capget,
-	[SYS_prctl] = emu_do_keepcaps,
+	[SYS_prctl] = emu_do_prctl,
 	[SYS_execve] = emu_do_execve,
 	[SYS_execveat] = emu_do_execveat,
 	[SYS_chroot] = emu_do_new_root,
@@ -69,6 +70,7 @@ static emu_handler *const handlers[] = {
 	[SYS_setns] = emu_do_new_root,
 	[SYS_unshare] = emu_do_new_root,
 	[SYS_clone] = emu_do_new_root,
+	[SYS_clone3] = emu_do_clone3,
 	[SYS_prlimit64] = emu_do_rlimit,
 	[SYS_getrlimit] = emu_do_rlimit,
 	[SYS_setrlimit] = emu_do_rlimit,
@@ -196,6 +198,32 @@ int emu_handle(struct emu *emu)
 		close(emu->made_in);
 	emu->made_in = -1;
 	return 0;
+}
+
+/* Of a container that is never idle, something is written all the same. */
+#define FLUSH_AFTER_MS 1000
+#define FLUSH_AT_LAST_MS 10000
+
+int emu_flush_due(const struct emu *emu)
+{
+	if (!emu->changed_ms)
+		return -1;
+	int64_t now = emu_now_ms(), quiet = emu->touched_ms + FLUSH_AFTER_MS, last = emu->changed_ms + FLUSH_AT_LAST_MS;
+	int64_t due = (quiet < last ? quiet : last) - now;
+	return due > 0 ? (int)due : 0;
+}
+
+int emu_flush(struct emu *emu)
+{
+	emu->changed_ms = 0;
+	return emu_table_save(emu);
+}
+
+int64_t emu_now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int emu_finish(struct emu *emu)

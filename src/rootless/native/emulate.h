@@ -31,12 +31,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The stat family is not answered: files look like root's, recording goes on. */
 #define EMU_NO_STAT (1u << 0)
 /* Set-user-ID and set-group-ID bits have no effect on exec (docker's no-new-privileges). */
 #define EMU_NO_SETID_EXEC (1u << 1)
+/* Nothing is answered or recorded: changes of ids and owners only succeed. Needs no struct emu. */
+#define EMU_FAKE (1u << 2)
 
 struct emu;
 
@@ -47,10 +50,12 @@ struct emu_config {
 	gid_t gid;
 	const gid_t *groups;
 	size_t ngroups;
+	/* The bounding set, bit by number: what root has. */
+	uint64_t capabilities;
 	/* O_PATH directory of the overlay's upper layer, or -1: no layer results. */
 	int upper_fd;
 	/* Writable file for the owners of the layer's symlinks, fifos and sockets
-     * (emu_finish truncates and writes it), or -1. */
+     * (emu_finish and emu_flush write it anew), or -1. */
 	int owners_fd;
 	/* Readable owners files of the lower layers, topmost first. */
 	const int *lower_owners;
@@ -60,7 +65,8 @@ struct emu_config {
 /*
  * Read the lower owners, open /proc; call it in init after the pivot, before
  * the fork of the payload. The descriptors stay the caller's, and upper_fd and
- * owners_fd must stay open until emu_finish().
+ * owners_fd must stay open until emu_finish(). The container may come to hold
+ * them (CAP_SYS_PTRACE): `..` must lead nowhere from upper_fd.
  * Returns 0 or -errno; *out is set on success.
  */
 int emu_init(struct emu **out, const struct emu_config *config);
@@ -74,7 +80,8 @@ int emu_init(struct emu **out, const struct emu_config *config);
  * ENOSYS where the kernel knows none. *faked then says that a filter without
  * notifications is in place, which answers chown, set*id and setgroups with
  * success and does nothing; the caller should warn, goes on without listener
- * and never calls emu_attach. Else nothing is installed.
+ * and never calls emu_attach. Else nothing is installed. With EMU_FAKE that is
+ * what was asked for: the answer is 0, and there is no listener either.
  */
 int emu_install_filter(unsigned flags, unsigned credential, bool *faked);
 
@@ -82,10 +89,11 @@ int emu_install_filter(unsigned flags, unsigned credential, bool *faked);
 int emu_attach(struct emu *emu, int listener);
 
 /*
- * Let another process in, which is no child of the payload's. Returns the number of its credential, for
- * emu_install_filter(), or -errno. Its listener is attached like the first one.
+ * Let another process in, which is no child of the payload's; of the configuration, ids, groups and capabilities
+ * count. Returns the number of its credential, for emu_install_filter(), or -errno. Its listener is attached like the
+ * first one.
  */
-long emu_admit(struct emu *emu, uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups);
+long emu_admit(struct emu *emu, const struct emu_config *config);
 
 /* Of several listeners, the one that emu_handle() answers next; -1 for none. Those not in use are the caller's. */
 void emu_use(struct emu *emu, int listener);
@@ -95,6 +103,14 @@ void emu_use(struct emu *emu, int listener);
  * -errno when the listener itself is unusable: it is closed then, don't poll it.
  */
 int emu_handle(struct emu *emu);
+
+/*
+ * Milliseconds until emu_flush() is due, unless there is a call to answer before; -1: nothing is to be written. Of a
+ * container whose init is killed outright, the owners of links are those of the last flush.
+ */
+int emu_flush_due(const struct emu *emu);
+/* Write owners_fd now. Returns 0 or -errno; it will not be due again for what could not be written. */
+int emu_flush(struct emu *emu);
 
 /*
  * Write owners_fd, free everything. Call it when no process of the step is

@@ -92,6 +92,7 @@ static void start_emulation(struct init *in, struct payload *p)
 		.gid = p->gid,
 		.groups = p->groups,
 		.ngroups = p->group_count,
+		.capabilities = p->caps,
 		.upper_fd = in->site.upper,
 		.owners_fd = in->site.owners,
 		.lower_owners = in->site.lower_owners,
@@ -123,7 +124,7 @@ static void start_payload(struct init *in, const struct frame *frame)
 		p.std[i] = p.tty ? in->terminal.slave : a->std[i];
 	if (p.tty)
 		terminal_resize(in->terminal.master, p.columns, p.rows);
-	if (p.emulate)
+	if (p.emulate && !(p.emulate_flags & EMU_FAKE))
 		start_emulation(in, &p);
 	if (task_fork(&in->payload, &p) < 0) {
 		fail(&in->failure, "fork", "%s", "");
@@ -185,6 +186,8 @@ static void give_back(void *init)
 {
 	struct init *in = init;
 
+	if (in->emu && emu_flush_due(in->emu) >= 0)
+		emu_flush(in->emu);
 	reader_release(&in->in);
 	writer_release(&in->out);
 }
@@ -207,6 +210,9 @@ static void serve_once(struct init *in)
 	for (size_t i = 0; i < in->listener_count; i++)
 		listener[i] = (struct pollfd){.fd = in->listeners[i], .events = POLLIN};
 	size_t listeners = in->listener_count;
+	/* A full disk is told of at the end. */
+	if (in->emu && emu_flush_due(in->emu) == 0)
+		emu_flush(in->emu);
 	if (idle_poll(set, P_TASKS + count + listeners, give_back, in) < 0)
 		return;
 	/* From the last one on: who is taken out gives its place to one that was looked at already. */

@@ -70,7 +70,7 @@ bool payload_parse(const struct frame *f, struct payload *p)
 	}
 	uint8_t emulation = c_u8(&c);
 	p->emulate = emulation != 0;
-	p->emulate_flags = emulation == 2 ? EMU_NO_STAT : 0;
+	p->emulate_flags = emulation == 2 ? EMU_NO_STAT : emulation == 3 ? EMU_FAKE : 0;
 	p->seccomp = c_blob(&c, &p->seccomp_len);
 	p->columns = c_u32(&c);
 	p->rows = c_u32(&c);
@@ -205,6 +205,8 @@ static void emulate(const struct payload *p)
 	bool faked = false;
 
 	status.listener = emu_install_filter(p->emulate_flags, p->credential, &faked);
+	if (p->emulate_flags & EMU_FAKE && status.listener >= 0)
+		return;
 	if (status.listener < 0 && !faked)
 		give_up(p, -status.listener, "emulate ids", "");
 	if (faked)

@@ -89,11 +89,13 @@ static int take_streams(struct init *in, uint32_t id, struct payload *p, struct 
 
 static int admit(struct init *in, struct payload *p, struct failure *f)
 {
-	p->emulate = p->emulate && in->emu;
-	if (!p->emulate)
+	p->emulate = p->emulate && (in->emu || p->emulate_flags & EMU_FAKE);
+	if (!p->emulate || p->emulate_flags & EMU_FAKE)
 		return 0;
 	p->emulate_flags |= p->no_new_privs ? EMU_NO_SETID_EXEC : 0;
-	long credential = emu_admit(in->emu, p->uid, p->gid, p->groups, p->group_count);
+	const struct emu_config config = {
+		.uid = p->uid, .gid = p->gid, .groups = p->groups, .ngroups = p->group_count, .capabilities = p->caps};
+	long credential = emu_admit(in->emu, &config);
 	p->credential = credential < 0 ? 0 : (unsigned)credential;
 	return credential < 0 ? fail_with(f, (int)-credential, "emulate ids", "") : 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,25 @@ static void many_at_once(void)
 		CHECK(probe_wait(pids[i]) == 0);
 }
 
+static void *make_and_look(void *unused)
+{
+	(void)unused;
+	CHECK(close(open("t", O_CREAT | O_WRONLY, 0644)) == 0 && owned("t", 60, 61) && mkdir("d", 0755) == 0);
+	CHECK(owned("d", 60, 61));
+	return NULL;
+}
+
+static void in_a_thread(void)
+{
+	pthread_t thread;
+	CHECK(pthread_create(&thread, NULL, make_and_look, NULL) == 0 && pthread_join(thread, NULL) == 0);
+}
+
+static void a_thread_makes_files(void)
+{
+	CHECK(probe_as(60, 61, in_a_thread) == 0);
+}
+
 static void side_doors_are_shut(void)
 {
 	unsigned char params[120] = {0};
@@ -156,6 +176,7 @@ const struct probe_case probe_hard[] = {
 	{"signals do no harm", signals_do_no_harm},
 	{"sudden death", sudden_death},
 	{"many at once", many_at_once},
+	{"a thread makes files", a_thread_makes_files},
 	{"side doors are shut", side_doors_are_shut},
 #if defined(__x86_64__)
 	{"a foreign ABI is harmless", foreign_abi_is_harmless},

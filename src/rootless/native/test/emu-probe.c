@@ -3,7 +3,7 @@
  * emu-run, each case in a process of its own that starts as root in a fresh
  * directory. Most cases hold for real root as well. Prints "ok CASE" or "not ok CASE: LINE: EXPRESSION (errno)".
  *
- *   emu-probe [CASE…]    in emu-probe-cases-*.c
+ *   emu-probe [CASE…]    in emu-probe-*.c; -CASE leaves one out
  *   emu-probe --ids      prints "RUID EUID RGID EGID"
  */
 #define _GNU_SOURCE
@@ -82,7 +82,7 @@ static int run(const struct probe_case *c, int number)
 
 int main(int argc, char **argv)
 {
-	static const struct probe_case *const lists[] = {probe_ids, probe_files, probe_hard};
+	static const struct probe_case *const lists[] = {probe_ids, probe_files, probe_hard, probe_hostile};
 	int failed = 0, number = 0;
 	if (argc == 2 && !strcmp(argv[1], "--ids")) {
 		printf("%u %u %u %u\n", getuid(), geteuid(), getgid(), getegid());
@@ -92,9 +92,11 @@ int main(int argc, char **argv)
 		return 125;
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		for (const struct probe_case *c = lists[i]; c->name; c++) {
-			bool wanted = argc == 1;
-			for (int k = 1; k < argc; k++)
+			bool wanted = argc == 1 || *argv[1] == '-';
+			for (int k = 1; k < argc; k++) {
 				wanted |= !strcmp(argv[k], c->name);
+				wanted &= *argv[k] != '-' || strcmp(argv[k] + 1, c->name) != 0;
+			}
 			if (wanted)
 				failed |= run(c, number++);
 		}

@@ -12,7 +12,7 @@ struct probe_case {
 	void (*body)(void);
 };
 /* Each ends with an empty one. */
-extern const struct probe_case probe_ids[], probe_files[], probe_hard[];
+extern const struct probe_case probe_ids[], probe_files[], probe_hard[], probe_hostile[];
 
 _Noreturn void probe_fail(int line, const char *expression);
 #define CHECK(expression) \

@@ -2,11 +2,12 @@
  * Run a command in a root directory under the emulation: what the agent and
  * init do, in the fewest lines, for the emulation's own tests.
  *
- *   emu-run [-u UID] [-g GID] [-G GID]… [-s] [-n] [-p] [-b PATH]… [-L OWNERS]… [-U DIR] ROOT COMMAND…
+ *   emu-run [-u UID] [-g GID] [-G GID]… [-s] [-n] [-p] [-k] [-b PATH]… [-L OWNERS]… [-U DIR] ROOT COMMAND…
  *
  * -U DIR: overlay DIR/upper on ROOT, owners to DIR/owners. -L: a lower owners
  * file, topmost first. -s: stat unanswered. -n: no set-id exec. -p: bind the
- * host's /proc in place of an own one (as where /proc is masked). -b PATH: bind
+ * host's /proc in place of an own one (as where /proc is masked). -k: no pidfds
+ * of threads, as before Linux 6.9. -b PATH: bind
  * the host's PATH there, where ROOT has a directory for it.
  * The exit code is the command's, 128+n for a signal, 125 for our own failures.
  */
@@ -39,7 +40,7 @@ struct options {
 	int lower[LIST_MAX];
 	const char *dir, *root, *binds[LIST_MAX];
 	size_t bind_count;
-	bool host_proc;
+	bool host_proc, old_pidfds;
 	char **command;
 };
 
@@ -58,7 +59,8 @@ static void parse(struct options *o, int argc, char **argv)
 {
 	char path[4096];
 	o->config.upper_fd = o->config.owners_fd = -1;
-	for (int opt; (opt = getopt(argc, argv, "+u:g:G:snpb:L:U:")) != -1;) {
+	o->config.capabilities = ~0ull;
+	for (int opt; (opt = getopt(argc, argv, "+u:g:G:snpkb:L:U:")) != -1;) {
 		switch (opt) {
 		case 'u':
 			o->config.uid = (uid_t)atoi(optarg);
@@ -77,6 +79,9 @@ static void parse(struct options *o, int argc, char **argv)
 			break;
 		case 'p':
 			o->host_proc = true;
+			break;
+		case 'k':
+			o->old_pidfds = true;
 			break;
 		case 'b':
 			o->binds[o->bind_count++] = optarg;
@@ -181,6 +186,9 @@ static void payload(const struct options *o, int report)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Or it could do with us, its init, what it likes. */
+	if (prctl(PR_CAPBSET_DROP, 19 /* CAP_SYS_PTRACE */, 0, 0, 0) < 0)
+		die("drop CAP_SYS_PTRACE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die("no_new_privs");
 	int fd = emu_install_filter(o->config.flags, 0, &faked);
@@ -222,11 +230,28 @@ static int serve(struct emu *emu, int listener, pid_t child, int signals)
 	}
 }
 
+static void refuse_thread_pidfds(void)
+{
+	struct sock_filter code[] = {
+		{BPF_LD_ABS_W, 0, 0, offsetof(struct seccomp_data, nr)},
+		{BPF_JEQ_K, 0, 3, SYS_pidfd_open},
+		{BPF_LD_ABS_W, 0, 0, offsetof(struct seccomp_data, args) + 8},
+		{BPF_JEQ_K, 0, 1, O_EXCL},
+		{BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | EINVAL},
+		{BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+	const struct sock_fprog program = {sizeof code / sizeof *code, code};
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		die("refuse pidfds of threads");
+}
+
 static int init_main(const struct options *o)
 {
 	struct emu *emu;
 	int pipes[2], number;
 	make_root(o);
+	if (o->old_pidfds)
+		refuse_thread_pidfds();
 	int error = emu_init(&emu, &o->config);
 	errno = -error;
 	if (error < 0)
