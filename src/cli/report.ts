@@ -1,5 +1,6 @@
 import { type SourceLocation, TsboxError } from '../base/error.js'
 import type { Command } from './command.js'
+import { printableLines } from './printable.js'
 import type { Shell } from './shell.js'
 import { UsageError } from './usage-error.js'
 import { usageLine } from './usage-line.js'
@@ -40,9 +41,9 @@ export function errorText(
     return `${paint('BUG')}: tsbox met something it was not written for; please report this\n${stackOf(err)}\n`
   }
   const lines: string[] = []
-  if (err.location) lines.push(sourceExcerpt(err.location))
-  lines.push(`${paint('ERROR:')} ${err.message}\n`)
-  if (err.hint) lines.push(`hint: ${err.hint}\n`)
+  if (err.location) lines.push(printableLines(sourceExcerpt(err.location)))
+  lines.push(`${paint('ERROR:')} ${printableLines(err.message)}\n`)
+  if (err.hint) lines.push(`hint: ${printableLines(err.hint)}\n`)
   if (call.debug) lines.push(`\n[${err.code}] ${stackOf(err)}\n`)
   return lines.join('')
 }
@@ -50,7 +51,7 @@ export function errorText(
 function usageText(err: UsageError, call: { name: string; command: Command }): string {
   const hint = err.hint ? `${err.hint}\n` : ''
   const usage = err.showsUsage ? `\nUsage:  ${usageLine(call.command, call.name)}\n` : ''
-  return `tsbox: ${err.message}\n${hint}${usage}\nRun '${call.name} --help' for more information\n`
+  return `tsbox: ${printableLines(err.message)}\n${hint}${usage}\nRun '${call.name} --help' for more information\n`
 }
 
 function stackOf(err: unknown): string {

@@ -1,5 +1,6 @@
 import { TsboxError } from '../base/error.js'
 import type { HistoryEntry, ImageConfig } from './config.js'
+import { checkConfigShape } from './config-shape.js'
 import { isDigest } from './digest.js'
 import { parseObject } from './manifest.js'
 import { normalisePlatform, type Platform } from './platform.js'
@@ -19,6 +20,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   for (const id of rootfs.diff_ids as unknown[])
     if (typeof id !== 'string' || !isDigest(id))
       throw new TsboxError('E_CONFIG_INVALID', `read image config: malformed diffID: "${String(id)}"`)
+  checkConfigShape(value)
   return value as unknown as ImageConfig
 }
 

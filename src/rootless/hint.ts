@@ -33,6 +33,9 @@ export function hintFor(stage: string, errno: string, detail: string): string | 
       return 'a hard limit can only be lowered'
     case 'set oom score':
       return 'without root it can only be raised: cat /proc/self/oom_score_adj tells where it is'
+    case 'mount point':
+      if (errno === 'ELOOP') return `the image has a link at ${detail}: a container needs a directory there`
+      return errno === 'EPERM' ? 'nothing can be mounted over /proc or in it: choose another path' : undefined
     case 'session keyring':
       return errno === 'EDQUOT' ? 'too many keyrings: sudo sysctl -w kernel.keys.maxkeys=2000' : undefined
     case 'write':

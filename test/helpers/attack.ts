@@ -50,6 +50,8 @@ export function makeCanary(cli: Cli): Canary {
   mkdirSync(dir)
   for (const name of ['passwd', 'group', 'hosts', 'hostname', 'resolv.conf', 'null', 'secret', 'file'])
     writeFileSync(join(dir, name), `${SECRET}:x:0:0::/:/bin/sh\n`)
+  // What a clean-up would take for a mount point that nobody used.
+  writeFileSync(join(dir, 'empty'), '')
   mkdirSync(join(dir, 'sub'))
   const state = () =>
     readdirSync(dir, { recursive: true })

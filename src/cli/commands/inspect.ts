@@ -3,6 +3,7 @@ import type { Engine, ImageInspect } from '../../engine/api.js'
 import type { ContainerConfig } from '../../oci/config.js'
 import { choice, defineCommand, text } from '../command.js'
 import { NIL_MAP, NIL_SLICE, toJsonValue } from '../format/value.js'
+import { terminalJson } from '../printable.js'
 
 /** Containers are looked for first, as docker does. */
 export const command = inspectCommand(['container', 'image'])
@@ -70,12 +71,12 @@ function containerValue(c: Record<string, unknown>): Record<string, unknown> {
 }
 
 async function printer(format: string | undefined): Promise<(objects: readonly unknown[]) => string> {
-  if (!format) return (objects) => `${JSON.stringify(objects.map(toJsonValue), null, 4)}\n`
+  if (!format) return (objects) => `${terminalJson(JSON.stringify(objects.map(toJsonValue), null, 4))}\n`
   if (format === 'yaml') {
     const { toYaml } = await import('../format/yaml.js')
     return (objects) => toYaml(objects.map(toJsonValue))
   }
-  if (format === 'json') return (objects) => `${JSON.stringify(objects.map(toJsonValue))}\n`
+  if (format === 'json') return (objects) => `${terminalJson(JSON.stringify(objects.map(toJsonValue)))}\n`
   const { compileTemplate } = await import('../format/template.js')
   const template = compileTemplate(format)
   return (objects) => objects.map((o) => `${template(o)}\n`).join('')

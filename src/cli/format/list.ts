@@ -1,3 +1,4 @@
+import { printable } from '../printable.js'
 import { alignColumns } from './table.js'
 import { toJson } from './value.js'
 
@@ -33,7 +34,10 @@ export async function formatList(
   if (quiet && (!wanted || wanted === 'table')) return rows.map((r) => `${r[layout.quiet]}\n`).join('')
   if (!wanted || wanted === 'table') {
     const heading = layout.columns.map((c) => layout.headings[c]!)
-    return alignColumns([heading, ...rows.map((r) => layout.columns.map((c) => r[c]!.replaceAll('\t', ' ')))])
+    return alignColumns([
+      heading,
+      ...rows.map((r) => layout.columns.map((c) => printable(r[c]!.replaceAll('\t', ' ')))),
+    ])
   }
   if (wanted === 'yaml') return (await import('./yaml.js')).toYaml(rows.map(sortedFields))
   if (wanted === 'json') return rows.map((r) => `${toJson(sortedFields(r))}\n`).join('')

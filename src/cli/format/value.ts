@@ -1,3 +1,5 @@
+import { terminalJson } from '../printable.js'
+
 /**
  * How Go's values look in JavaScript while a template runs:
  *
@@ -104,5 +106,5 @@ export function toJsonValue(value: unknown): unknown {
 
 /** One line of JSON as docker's `json` function and `--format json` print it. */
 export function toJson(value: unknown): string {
-  return JSON.stringify(toJsonValue(value))
+  return terminalJson(JSON.stringify(toJsonValue(value)))
 }

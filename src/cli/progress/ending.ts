@@ -1,5 +1,5 @@
 import { type WarningEvent, warningLine } from '../../build/progress/event.js'
-import { printable } from '../printable.js'
+import { printable, printableLines } from '../printable.js'
 import { sourceExcerpt } from '../report.js'
 import { isCanceled, type Trace } from './trace.js'
 
@@ -18,7 +18,7 @@ export function failures(trace: Trace): string {
   let out = ''
   for (const v of trace.vertices.values()) {
     if (v.error === undefined || isCanceled(v)) continue
-    out += `------\n > ${v.name}:\n${v.tail.map((l) => `${l}\n`).join('')}------\n`
+    out += `------\n > ${printableLines(v.name)}:\n${v.tail.map((l) => `${l}\n`).join('')}------\n`
   }
   return out
 }
@@ -40,12 +40,12 @@ function warnings(trace: Trace, debug: boolean, paint: (text: string) => string)
   const all = [...trace.vertices.values()].flatMap((v) => v.warnings)
   if (!all.length) return ''
   const heading = `${all.length} warning${all.length === 1 ? '' : 's'} found`
-  const lines = all.map((w) => ` - ${warningLine(w)}\n${debug ? expanded(w) : ''}`)
+  const lines = all.map((w) => ` - ${printableLines(warningLine(w))}\n${debug ? expanded(w) : ''}`)
   return `\n ${paint(`${heading}${debug ? ':' : ' (use --debug to expand):'}`)}\n${lines.join('')}`
 }
 
 function expanded({ description, url, line, endLine, source }: WarningEvent): string {
   const more = url ? `More info: ${url}\n` : ''
   const excerpt = line > 0 ? sourceExcerpt({ ...source, line, endLine }) : ''
-  return `${description}\n${more}${excerpt}\n`
+  return printableLines(`${description}\n${more}${excerpt}\n`)
 }

@@ -1,4 +1,5 @@
 import { type ProgressEvent, warningLine } from '../../build/progress/event.js'
+import { printableLines } from '../printable.js'
 import { progressAmount } from './bytes.js'
 import { isCanceled, type StatusTrace, Trace, type VertexTrace } from './trace.js'
 
@@ -106,7 +107,7 @@ export class PlainPrinter {
     s.index ||= ++this.lastIndex
     if (v !== this.current) this.open(v, s, now)
     const open = this.statusLines(v, s)
-    for (const w of v.warnings.slice(s.warned)) this.out += `#${s.index} WARN: ${warningLine(w)}\n`
+    for (const w of v.warnings.slice(s.warned)) this.out += `#${s.index} WARN: ${printableLines(warningLine(w))}\n`
     s.warned = v.warnings.length
     this.logLines(v, s)
     this.current = v
@@ -123,7 +124,7 @@ export class PlainPrinter {
     }
     if (this.notFirst) this.out += '\n'
     this.notFirst = true
-    this.out += `#${s.index} ${v.name}\n`
+    this.out += `#${s.index} ${printableLines(v.name)}\n`
     s.since = now
   }
 
@@ -137,7 +138,7 @@ export class PlainPrinter {
       const seconds = (status.time - status.started) / 1000
       const time = seconds > 0.01 ? ` ${seconds.toFixed(1)}s` : ''
       const amount = progressAmount(status.current, status.total)
-      this.out += `#${s.index} ${status.name}${amount}${time}${status.done ? ' done' : ''}\n`
+      this.out += `#${s.index} ${printableLines(status.name)}${amount}${time}${status.done ? ' done' : ''}\n`
     }
     s.changed.clear()
     return open && v.completed === undefined
@@ -169,7 +170,7 @@ export class PlainPrinter {
     v.partial = false
     v.lines = []
     if (isCanceled(v)) this.out += `#${s.index} CANCELED\n`
-    else if (v.error !== undefined) this.out += `#${s.index} ERROR: ${v.error}\n`
+    else if (v.error !== undefined) this.out += `#${s.index} ERROR: ${printableLines(v.error)}\n`
     else if (v.cached) this.out += `#${s.index} CACHED\n`
     else this.out += `#${s.index} DONE${secondsOf(v)}\n`
   }

@@ -5,6 +5,7 @@
 #ifndef TSBOX_KERNEL_H
 #define TSBOX_KERNEL_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -75,7 +76,13 @@ struct k_clone_args {
 static inline int k_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
 	struct k_open_how how = {flags | O_CLOEXEC, mode, resolve};
-	return (int)syscall(NR_openat2, dirfd, path, &how, sizeof how);
+	int fd, tries = 0;
+
+	/* With `..` in the way it fails whenever something is renamed or mounted anywhere meanwhile (openat2(2), EAGAIN). */
+	do
+		fd = (int)syscall(NR_openat2, dirfd, path, &how, sizeof how);
+	while (fd < 0 && errno == EAGAIN && ++tries < 128);
+	return fd;
 }
 
 static inline int k_open_tree(int dirfd, const char *path, unsigned flags)

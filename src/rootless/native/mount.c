@@ -127,9 +127,9 @@ int mount_at(struct site *s, int mount, const char *path, enum target_kind kind)
 {
 	AUTO_FD target = target_mount_point(s, path, kind);
 
-	if (target < 0) {
+	if (target < 0 || !may_cover(target, path)) {
 		close(mount);
-		return -1;
+		return target < 0 ? -1 : fail_with(s->f, EPERM, "mount point", path);
 	}
 	return mount_attach(s, mount, target, path);
 }

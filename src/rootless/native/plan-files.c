@@ -81,7 +81,9 @@ int op_write(struct site *s, struct cursor *c)
 	while (*path == '/')
 		path++;
 	AUTO_FD fd = k_openat2(s->root, path, O_WRONLY | O_NOCTTY, 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
-	if ((fd < 0 || write_all(fd, text, strlen(text)) < 0) && !optional)
+	/* Settings only: nothing else is worth a write with our power (CVE-2025-52881). */
+	bool setting = fd >= 0 && (is_procfs(fd) || (errno = EPERM, false));
+	if ((!setting || write_all(fd, text, strlen(text)) < 0) && !optional)
 		return fail(s->f, "write", "/%s", path);
 	return 0;
 }

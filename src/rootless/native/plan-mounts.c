@@ -109,7 +109,7 @@ int op_proc(struct site *s, struct cursor *c)
 
 	if (mount < 0)
 		mount = mount_clone(AT_FDCWD, "/proc", true);
-	return mount < 0 ? fail(s->f, "mount proc", "%s", target) : mount_at(s, take_fd(&mount), target, TARGET_DIR);
+	return mount < 0 ? fail(s->f, "mount proc", "%s", target) : mount_at_no_link(s, take_fd(&mount), target);
 }
 
 int op_sys(struct site *s, struct cursor *c)
@@ -125,7 +125,7 @@ int op_sys(struct site *s, struct cursor *c)
 		return fail(s->f, "mount sysfs", "%s", target);
 	if (!writable && mount_readonly(s, mount, true, target) < 0)
 		return -1;
-	return mount_at(s, take_fd(&mount), target, TARGET_DIR);
+	return mount_at_no_link(s, take_fd(&mount), target);
 }
 
 int op_cgroup(struct site *s, struct cursor *c)

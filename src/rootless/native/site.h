@@ -60,6 +60,8 @@ int mount_move(int mount, int target);
 /* Consumes `mount`. */
 int mount_attach(struct site *s, int mount, int target, const char *what);
 int mount_at(struct site *s, int mount, const char *path, enum target_kind kind);
+/* The same on a directory that no link leads to. */
+int mount_at_no_link(struct site *s, int mount, const char *path);
 int mount_readonly(struct site *s, int mount, bool recursive, const char *what);
 /* Adds K_ATTR_* to a mount and those below it. */
 int mount_restrict(struct site *s, int mount, uint32_t attrs, const char *what);
@@ -69,6 +71,11 @@ int scratch_open(struct site *s);
 
 /* overlay.c: the mount that `spec` tells of; the root's also opens what the emulation will need. */
 int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
+
+/* procfs.c */
+bool is_procfs(int fd);
+/* False for what would hide the kernel's /proc, or parts of it. */
+bool may_cover(int target, const char *path);
 
 /* dev.c */
 int make_dev(struct site *s, const char *path, uint64_t shm_size);
