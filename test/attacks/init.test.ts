@@ -1,8 +1,10 @@
 /** Containers that attack process 1 of theirs, which has every capability, and what it has open. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { before } from 'node:test'
 import { attack, attackInModes, makeCanary, makeEvil } from '../helpers/attack.js'
-import { HAS_SUBIDS, makeBase, sharedCli } from '../helpers/cli.js'
+import { HAS_SUBIDS, makeBase, sharedCli, startProgram, TSBOX, writeContext } from '../helpers/cli.js'
+import { compileNative } from '../helpers/native.js'
 
 const cli = sharedCli()
 before(() => makeBase(cli, ['setpriv', 'setfattr']))
@@ -33,6 +35,16 @@ for (const [what, args] of ways)
     assertUntouched(ran)
   })
 
+attack('process 1', 'it makes nothing for a user who could not come there', () => {
+  // The descriptor of the layer, by whatever number: only process 1 itself may go through it.
+  const lines = FDS.map(
+    (fd) => `setpriv --reuid 9 --clear-groups sh -c 'cd /; mkdir /proc/1/fd/${fd}/made; chown 9 /proc/1/fd/${fd}'`,
+  )
+  const script = `${lines.join('\n')}\nls -d /made /proc/1/cwd/made; ls -ldn /`
+  const { stdout } = cli.run(['run', '--rm', '--userns', 'single', 'base', 'sh', '-c', script])
+  assert.match(stdout, /^d\S+ +\d+ 0 0 /)
+})
+
 attackInModes('process 1', 'it is neither traced nor read, and signals do not end it', async (t, mode) => {
   const evil = makeEvil(t, cli, mode)
   if (!evil) return
@@ -51,11 +63,34 @@ attackInModes('CVE-2024-21626', 'a working directory of exec leads nowhere', (_,
     for (const fd of FDS.slice(3, 12))
       for (const at of [`/proc/1/fd/${fd}`, `/proc/self/fd/${fd}`, `/proc/1/fd/${fd}/${UP}${dir}`]) {
         const script = `cat secret ${UP}${dir}/secret; echo > new; echo > ${UP}${dir}/new`
-        assertUntouched(cli.run(['exec', '-w', at, name, 'sh', '-c', script]))
+        const ran = cli.run(['exec', '-w', at, name, 'sh', '-c', script])
+        assert.equal(ran.code, 126, `${at}: ${ran.stderr}`)
+        assertUntouched(ran)
       }
     assertUntouched(cli.run(['exec', name, `/proc/1/fd/3/${UP}${dir}/file`]))
   } finally {
     cli.ok(['rm', '-f', name])
+  }
+})
+
+attack('CVE-2024-21626', 'nor where a profile refuses the call that would see it', () => {
+  const { dir, assertUntouched } = makeCanary(cli)
+  const syscalls = [{ names: ['openat2'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 }]
+  const profile = join(
+    writeContext(cli, { 'p.json': JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls }) }),
+    'p.json',
+  )
+  const args = ['--userns', 'single', '--security-opt', `seccomp=${profile}`]
+  cli.ok(['run', '-d', '--name', 'wd-old', ...args, 'base', 'sleep', '120'])
+  try {
+    for (const fd of FDS.slice(3, 12)) {
+      const ran = cli.run(['exec', '-w', `/proc/1/fd/${fd}`, 'wd-old', 'sh', '-c', `cat ${UP}${dir}/secret; pwd -P`])
+      // The container's own root has a path; the layer behind it has none.
+      if (ran.code === 0) assert.match(ran.stdout, /^\/(proc)?\n$/)
+      assertUntouched(ran)
+    }
+  } finally {
+    cli.ok(['rm', '-f', 'wd-old'])
   }
 })
 
@@ -87,9 +122,7 @@ attackInModes('session keyring', 'keys of the caller are not found, even without
   const evil = makeEvil(t, cli, mode)
   if (!evil) return
   const program = `${cli.dir}/attack`
-  const { compileNative } = await import('../helpers/native.js')
   if (!compileNative(t, program, ['test/attack.c'], ['-O1', '-static'])) return
-  const { startProgram, TSBOX } = await import('../helpers/cli.js')
   for (const args of [[], ['--privileged'], ['--security-opt', 'seccomp=unconfined']]) {
     const command = [TSBOX, 'run', '--rm', '--userns', mode, ...args, evil, '/attack', 'keys']
     const ran = await startProgram(program, ['with-key', ...command], { env: cli.env, cwd: cli.dir }).ended

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { before, type TestContext } from 'node:test'
 import { attack, attackInModes, makeCanary, makeEvil } from '../helpers/attack.js'
 import { makeBase, type Ran, sharedCli, writeContext } from '../helpers/cli.js'
+import { hostPlan, ID_MODES, openBox, runIn } from '../helpers/userns.js'
 
 const cli = sharedCli()
 before(() => makeBase(cli, ['mkfifo']))
@@ -110,6 +111,16 @@ COPY --from=0 /r /
     assertUntouched(cli.run(['run', '--rm', '--userns', mode, ...args, `devs-${mode}`, 'sh', '-c', script]))
   const seen = cli.run(['run', '--rm', '--userns', mode, `devs-${mode}`, 'sh', '-c', script])
   assert.match(seen.stdout, /^character special file 1 3$/m)
+  const look = `for f in /proc/keys /proc/timer_list /proc/kcore; do test ! -e $f || stat -c '%F %t %T' $f; done`
+  const hidden = cli.ok(['run', '--rm', '--userns', mode, 'base', 'sh', '-c', look]).trim().split('\n')
+  assert.deepEqual([...new Set(hidden)], ['character special file 1 3'])
+})
+
+attackInModes('writing settings', 'of the kernel, of its devices and of cgroups is not possible', (_, mode) => {
+  const script = `echo 4321 > /proc/sys/kernel/msgmax; cat /proc/sys/kernel/msgmax; grep -E ' (/proc/sys|/sys) ' /proc/mounts`
+  const { stdout } = cli.run(['run', '--rm', '--userns', mode, 'base', 'sh', '-c', script])
+  assert.doesNotMatch(stdout, /^4321$/m)
+  assert.deepEqual(stdout.match(/ (\/sys|\/proc\/sys) \w+ ro[, ]/g)?.length, 2, stdout)
 })
 
 attackInModes('CVE-2025-52565', 'a console that a volume over /dev has is not mounted on', async (t, mode) => {
@@ -144,6 +155,15 @@ attack('CVE-2025-52881', 'settings are written to /proc only, whatever a volume 
   assert.equal(ran.code, 125)
   assertUntouched(ran)
 })
+
+for (const candidate of ID_MODES)
+  attack('CVE-2025-52881', `what is no setting is not written to (${candidate.mode})`, async (t) => {
+    const box = await openBox(t, candidate)
+    if (!box) return
+    const plan = hostPlan(box)
+    const ops = [...plan.ops, { op: 'write', path: '/etc/passwd', text: 'evil' } as const]
+    await assert.rejects(runIn(box, { ...plan, ops }, ['true']), /write "\/etc\/passwd": EPERM/)
+  })
 
 attack('stores of others', 'nobody else can enter the store: set-user-ID files of images are not for them', () => {
   writeFileSync(join(cli.dir, 'probe'), '')
