@@ -106,6 +106,8 @@ export interface CacheRecord {
 /** Build-cache records by key (hex). Both may be called from many builds at once; the last writer wins. */
 export interface BuildCache {
   get(key: string): CacheRecord | undefined
+  /** Whether other machines' records are among them. */
+  readonly isShared?: boolean | undefined
   put(key: string, record: CacheRecord): void
 }
 

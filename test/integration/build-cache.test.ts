@@ -101,6 +101,48 @@ test('min has the layers of the result and no others', async (t) => {
   assert.ok(configOf(dir).layers.length < configOf(exported().dir).layers.length)
 })
 
+test('min leads through stages whose layers it has not, also where they copy from the context', async (t) => {
+  if (!(await requireBox(t))) return
+  const Dockerfile = `FROM base AS deps
+RUN echo deps > /deps
+FROM deps AS make
+WORKDIR /src
+COPY --chown=7 in* ./
+ADD data /data
+COPY --from=deps /deps here
+COPY <<end text
+inline
+end
+RUN cat in1 here text /data/f > /tool
+FROM base
+COPY --from=make /tool /tool
+RUN cat /tool > /seen
+`
+  const made = (files: object = {}) =>
+    writeContext(cli, { Dockerfile, in1: 'one\n', in2: 'two\n', 'data/f': 'data\n', ...files })
+  const dir = folder()
+  const { id } = cli.build(made(), ['--cache-to', `type=local,dest=${dir}`])
+  assert.equal(configOf(dir).layers.length, 2)
+  const from = ['--cache-from', `type=local,src=${dir}`]
+  const other = otherMachine(t)
+  const same = made()
+  const built = other.build(same, from)
+  assert.deepEqual([executed(built.log), built.id], [[], id])
+  // Known here now, without the cache.
+  assert.deepEqual(executed(other.build(same).log), [])
+  const changed: [object, string][] = [
+    [{ 'data/f': 'changed\n' }, 'deps\ninline\nchanged\n'],
+    [{ in1: { text: 'one\n', mode: 0o755 } }, 'deps\ninline\ndata\n'],
+    [{ in3: 'three' }, 'deps\ninline\ndata\n'],
+  ]
+  for (const [files, seen] of changed) {
+    const third = otherMachine(t)
+    const again = third.build(made(files), [...from, '-t', 'made'])
+    assert.equal(executed(again.log).filter((s) => s.includes('cat in1')).length, 1, again.log)
+    assert.equal(third.ok(['run', '--rm', 'made', 'cat', '/seen']), `one\n${seen}`)
+  }
+})
+
 // All ways are tried in the long tests.
 for (const damage of DAMAGE.filter(([what]) => /other bytes$|that are others|no blobs/.test(what)))
   test(`a cache with ${damage[0]} is one warning and a build without it`, async (t) => {

@@ -68,20 +68,23 @@ async function entriesOf(
   epoch: number | undefined,
 ): Promise<CacheEntry[]> {
   if (v.op.kind !== 'run' && v.op.kind !== 'copy' && v.op.kind !== 'mkdir') return []
-  const { key, definition } = await keysOf(solver, v)
-  const record = key === undefined ? undefined : recordOf(host, solver, v, key)
-  if (key === undefined || !record) return []
+  const { key, leading } = await keysOf(solver, v, own)
+  if (key === undefined) return []
+  const record = recordOf(host, solver, v, key)
   // A date of its own is the one thing in which the records of two equal builds could differ.
-  const created = epoch ?? record.created
-  const out: CacheEntry[] = [{ key, created, layer: record.layer, title: v.name, own }]
-  if (definition !== undefined) out.push({ key: definition, created, content: key, own })
+  const created = epoch ?? record?.created
+  const out: CacheEntry[] = []
+  if (record && created !== undefined) out.push({ key, created, layer: record.layer, title: v.name, own })
+  // What leads to a key goes along also where the layer does not: the keys of steps that stand on it need it.
+  const date = created ?? (leading === undefined ? undefined : host.cache.get(leading)?.created)
+  if (leading !== undefined && date !== undefined) out.push({ key: leading, created: date, content: key, own: true })
   return out
 }
 
 /** A step that was not needed, and would fail, is none of the cache's business. */
-async function keysOf(solver: Solver, v: Vertex): ReturnType<Solver['settledKeys']> {
+async function keysOf(solver: Solver, v: Vertex, own: boolean): ReturnType<Solver['settledKeys']> {
   try {
-    return await solver.settledKeys(v)
+    return await solver.settledKeys(v, !own)
   } catch (err) {
     if (err instanceof TsboxError) return {}
     throw err

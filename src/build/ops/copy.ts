@@ -29,16 +29,28 @@ export async function copyLayer(
   trees: readonly FileTree[],
   options: LayerOptions & { warn?: (text: string) => void },
 ): Promise<{ layer: Layer; contentHash: string }> {
-  const draft = new LayerDraft(op.link ? EMPTY : root, host.now())
+  const draft = new LayerDraft(op.link ? EMPTY_ROOT : root, host.now())
   const owner = op.chown === undefined ? undefined : await parseOwner(op.chown, root, options.warn ?? (() => {}))
-  const chmod = op.chmod === undefined ? undefined : parseChmod(op.chmod)
-  const style: CopyStyle = { owner, mode: chmod, parentOwner: owner ?? ROOT }
+  await draftSources(host, draft, op, trees, owner, options.transfer)
+  return writeLayer(host, draft.finish(), options)
+}
+
+/** Drafts all sources. @param owner of what is copied and of directories on its way; undefined: the source's own, root */
+export async function draftSources(
+  host: BuildHost,
+  draft: LayerDraft,
+  op: CopyOp,
+  trees: readonly FileTree[],
+  owner: Owner | undefined,
+  transfer?: StartTransfer,
+): Promise<void> {
+  const mode = op.chmod === undefined ? undefined : parseChmod(op.chmod)
+  const style: CopyStyle = { owner, mode, parentOwner: owner ?? ROOT }
   for (const source of op.sources) {
     if (source.from === 'inline') putInline(draft, op, source, style, host.now())
     else if (source.from === 'tree') await copySource(host, draft, op, trees[source.input - 1]!, source.path, style)
-    else await addRemote(host, draft, op, source, style, options.transfer)
+    else await addRemote(host, draft, op, source, style, transfer)
   }
-  return writeLayer(host, draft.finish(), options)
 }
 
 /** ADD of a URL: a file like any other, but extracted only where that is asked for. */
@@ -59,7 +71,7 @@ async function addRemote(
 }
 
 /** What `--link` copies onto: a root with nothing in it. */
-const EMPTY: Lookup = {
+export const EMPTY_ROOT: Lookup = {
   lstat: (path) => (path === '' ? { path, type: 'dir', mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 } : undefined),
 }
 

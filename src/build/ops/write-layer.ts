@@ -45,6 +45,30 @@ export async function writeLayer(
   }
 }
 
+/** The hash of entries and contents by which {@link writeLayer} finds a layer. @param read see `hashSources` */
+export async function hashDrafted(
+  host: BuildHost,
+  drafted: readonly Drafted[],
+  read: boolean,
+): Promise<string | undefined> {
+  const hashes = knownHashes(host, drafted) ?? (read ? await readHashes(host, drafted) : undefined)
+  return hashes && hashEntries(host, drafted, hashes)
+}
+
+async function readHashes(host: BuildHost, drafted: readonly Drafted[]): Promise<ContentHashes> {
+  const hashes = noHashes(drafted)
+  for (const group of groupByTree(drafted)) {
+    if (group.bytes) {
+      hashes[group.from] = hashBytes(host, group.bytes)
+      continue
+    }
+    const nothing = () => {}
+    const found = await group.tree.readFiles(group.paths, nothing, nothing)
+    for (let i = 0; i < found.length; i++) hashes[group.indexes[i]!] = found[i]
+  }
+  return hashes
+}
+
 function layerKey(host: BuildHost, contentHash: string): string {
   return hashOf(host.sha256, { layer: contentHash })
 }

@@ -186,6 +186,7 @@ function buildHost(
     nextVertexId: () => ++vertices,
     layers: deps.layers,
     cache: {
+      isShared: (request.cacheFrom?.length ?? 0) > 0,
       get: (key) => {
         const local = store.cache.get(key, Date.now())
         return caches ? caches.record(key, local) : local

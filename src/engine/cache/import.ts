@@ -186,20 +186,15 @@ export class CacheImport implements LayerOrigin {
 
   /**
    * Keeps the records that were used, as if the steps had been executed here: those whose layers are in the store by now,
-   * and what leads to them.
+   * and those that lead to keys.
    */
   persist(): void {
     const { store, lease } = this.#shop
-    // Records with layers first: what leads to one stays only with it.
-    const used = [...this.#used].sort(([, a], [, b]) => Number(a.diffID === undefined) - Number(b.diffID === undefined))
-    for (const [key, { cache, record, diffID }] of used) {
+    for (const [key, { cache, record, diffID }] of this.#used) {
       // What was executed here meanwhile counts more.
       const local = store.cache.get(key)
       if (local && (!local.layer || store.keepLayer(local.layer, lease))) continue
-      const there = diffID !== undefined && store.hasLayer(diffID)
-      const leads = record.content !== undefined && store.cache.get(record.content) !== undefined
-      const plain = diffID === undefined && record.content === undefined
-      if (!there && !leads && !plain) continue
+      if (diffID !== undefined && !store.hasLayer(diffID)) continue
       const { created, content, title } = record
       const layer = diffID === undefined ? undefined : { diffID }
       store.cache.put(key, { key: content ?? key, created, title, layer, origin: cache.source.name }, lease)
