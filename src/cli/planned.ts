@@ -4,11 +4,7 @@ const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORKS = 'containers have the network of the host, or none, for now'
 
 const PLANNED: Readonly<Record<string, string>> = {
-  commit: 'containers are not made into images yet: write a Dockerfile',
   compose: 'compose files are not run yet',
-  cp: 'files are not copied from containers yet: mount a folder with run -v',
-  diff: 'changes of containers are not listed yet',
-  export: 'containers are not exported yet: build with --output type=tar',
   manifest: 'indexes of several platforms are not made yet',
   network: NETWORKS,
   pause: FREEZER,

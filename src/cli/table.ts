@@ -50,6 +50,16 @@ export const commands: Readonly<Record<string, Entry>> = {
   top: { summary: 'Show the running processes of a container', load: () => import('./commands/top.js') },
   port: { summary: 'List the published ports of a container', load: () => import('./commands/port.js') },
   rename: { summary: 'Rename a container', load: () => import('./commands/rename.js') },
+  cp: {
+    summary: 'Copy files between a container and this machine',
+    load: () => import('./commands/cp.js'),
+  },
+  diff: {
+    summary: "Show what a container changed of its image's files",
+    load: () => import('./commands/diff.js'),
+  },
+  export: { summary: "Write a container's file system as a tar", load: () => import('./commands/export.js') },
+  commit: { summary: 'Make an image of the changes of a container', load: () => import('./commands/commit.js') },
   rm: { summary: 'Remove one or more containers', load: () => import('./commands/rm.js') },
   doctor: {
     summary: 'Show what this machine offers and how to mend what is missing',
@@ -153,8 +163,12 @@ export const groups: Readonly<Record<string, Group>> = {
     summary: 'Manage containers',
     commands: {
       attach: commands.attach!,
+      commit: commands.commit!,
+      cp: commands.cp!,
       create: commands.create!,
+      diff: commands.diff!,
       exec: commands.exec!,
+      export: commands.export!,
       inspect: only('container', 'Show all that is known of containers'),
       kill: commands.kill!,
       logs: commands.logs!,

@@ -30,9 +30,14 @@ export type {
   VerifyOutcome,
 } from './api/build.js'
 export type {
+  CommitRequest,
+  ContainerChange,
   ContainerEngine,
   ContainerFilters,
   ContainerSummary,
+  CopyFrom,
+  CopyOptions,
+  CopyTo,
   ExecRequest,
   LogsRequest,
   StopOptions,

@@ -112,6 +112,8 @@ export interface Step {
   resize(columns: number, rows: number): void
   /** How the payload ended, after all of its output. Rejects if the helper dies, or when the step was killed. */
   readonly exit: Promise<StepExit>
+  /** Ends a step whose payload was not started; settles when its mounts are gone. */
+  finish(): Promise<void>
   /** Ends the step and all of its processes at once; settles when they are gone. Idempotent. */
   kill(): Promise<void>
 }

@@ -7,9 +7,25 @@ import { type Lane, request } from './lane.js'
 const BATCH = 128 * 1024
 
 /** One apply over a lane: see `AgentApi.apply`. */
-export async function apply(lane: Lane, dir: string, source: EntrySource): Promise<void> {
+export function apply(lane: Lane, dir: string, source: EntrySource): Promise<void> {
+  return send(
+    lane,
+    request(lane, (w) => w.begin(F.APPLY).str(dir).end()),
+    source,
+  )
+}
+
+/** Sends entries to one who has said that it takes them. @throws {HelperError} */
+export function feedEntries(lane: Lane, source: EntrySource): Promise<void> {
+  return send(
+    lane,
+    request(lane, () => {}),
+    source,
+  )
+}
+
+async function send(lane: Lane, answer: Promise<void>, source: EntrySource): Promise<void> {
   const feed = new Feed(lane)
-  const answer = request(lane, (w) => w.begin(F.APPLY).str(dir).end())
   // The answer may come early, and then it is a failure: the source is not asked for more.
   answer.then(feed.stop, feed.stop)
   try {

@@ -1,5 +1,8 @@
 import { closeSync, openSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { Entry, EntrySink, EntrySource } from '../layer/entry.js'
+import { feedEntries } from './apply.js'
+import { decodeEntry } from './entry-codec.js'
 import { HelperError } from './error.js'
 import { F, FrameWriter, Payload } from './frames.js'
 import { decodeError, Lane, type LaneHandler, request } from './lane.js'
@@ -8,6 +11,8 @@ import { putProcess } from './plan-codec.js'
 
 /** Input goes in pieces of at most this many bytes, each awaited. */
 const PIECE = 64 * 1024
+/** As `enum copy_what` of native/copy.c. */
+const COPY = { look: 0, out: 1, in: 2 } as const
 
 /** A container's monitor, by the control socket in the container's folder. One conversation each. */
 export class Control {
@@ -93,6 +98,44 @@ export class Control {
     return Attached.start(this.lane, onOutput, (w) => {
       w.begin(F.SPAWN).flag(options.tty).flag(options.stdin).flag(options.detached)
       putProcess(w, process).end()
+    })
+  }
+
+  /**
+   * What a path of the container names; this conversation is over then, as after the next two.
+   *
+   * @param follow a link at its end, too; the entry's path is without links then
+   * @throws {HelperError} stage `copy`
+   */
+  async look(path: string, follow: boolean): Promise<Entry> {
+    const found: Entry[] = []
+    await this.copy('look', path, follow, { entry: (e) => found.push(e), data() {} })
+    return found[0] ?? { path: '', type: 'file', mode: 0, uid: 0, gid: 0, mtime: 0, size: 0 }
+  }
+
+  /** Sends what a path names as the entry '', and all below it by their paths from there. @throws {HelperError} */
+  copyOut(path: string, follow: boolean, sink: EntrySink): Promise<void> {
+    return this.copy('out', path, follow, sink)
+  }
+
+  /**
+   * Writes entries below a directory, links in its path followed. A directory and what is none don't take each other's
+   * place.
+   *
+   * @throws {HelperError} stages `copy`, `replace` with EISDIR or ENOTDIR, …
+   */
+  async copyIn(path: string, source: EntrySource): Promise<void> {
+    // The monitor hands the connection over when it has read this: what follows is not for it.
+    await request(this.lane, (w) => w.begin(F.COPY).u8(COPY.in).flag(false).str(path).end())
+    await feedEntries(this.lane, source)
+  }
+
+  private copy(what: 'look' | 'out', path: string, follow: boolean, sink: EntrySink): Promise<void> {
+    return request(this.lane, (w) => w.begin(F.COPY).u8(COPY[what]).flag(follow).str(path).end(), {
+      frame(type, payload) {
+        if (type === F.ENTRY) sink.entry(decodeEntry(new Payload(payload)))
+      },
+      data: (_type, piece) => sink.data(piece),
     })
   }
 

@@ -29,6 +29,7 @@ export const F = {
   SPAWN: 0x41,
   WAIT: 0x42,
   FILES: 0x43,
+  COPY: 0x44,
   OK: 0x80,
   ERROR: 0x81,
   FILE: 0x82,

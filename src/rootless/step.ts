@@ -117,6 +117,11 @@ class LaneStep implements Step, LaneHandler {
     this.send((w) => w.begin(F.RESIZE).u32(columns).u32(rows).end())
   }
 
+  async finish(): Promise<void> {
+    this.send((w) => w.begin(F.END).end())
+    await this.exit.catch(() => {})
+  }
+
   async kill(): Promise<void> {
     this.send((w) => w.begin(F.KILL).end())
     await this.exit.catch(() => {})

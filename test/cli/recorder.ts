@@ -153,6 +153,11 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
         return answers.container
       }),
       top: record('top', () => 'PID\n1\n'),
+      diff: record('diffContainer', () => [{ kind: 'A' as const, path: '/x' }]),
+      export: record('export', (_: unknown, write: (chunk: Uint8Array) => void) => write(Buffer.from('tar'))) as never,
+      commit: record('commit', () => ID),
+      copyOut: record('copyOut', () => 2048),
+      copyIn: record('copyIn', () => 2048),
       prune: record('pruneContainers', () => ({ ids: ['a'], reclaimedBytes: 5 })),
     },
     builder: {

@@ -92,6 +92,42 @@ export interface ContainerEngine {
   /** Output of `ps` with these arguments, for the container's processes only. */
   top(name: string, psArguments: readonly string[]): Promise<string>
   prune(filters: ContainerFilters): Promise<{ ids: string[]; reclaimedBytes: number }>
+  /** What it changed of its image, sorted by path. */
+  diff(name: string): Promise<ContainerChange[]>
+  /** Its files, without what is mounted in it, as a tar. */
+  export(name: string, write: (chunk: Uint8Array) => void): Promise<void>
+  /** Makes an image of it. @returns the image's id */
+  commit(name: string, request: CommitRequest): Promise<string>
+  /** Copies from it. @returns bytes of a tar of what was copied. @throws TsboxError E_COPY */
+  copyOut(name: string, path: string, to: CopyTo, options: CopyOptions): Promise<number>
+  /** Copies into it. @returns bytes of a tar of what was copied. @throws TsboxError E_COPY */
+  copyIn(name: string, from: CopyFrom, path: string, options: CopyOptions): Promise<number>
+}
+
+/** A path that was added, changed or deleted. */
+export interface ContainerChange {
+  kind: 'A' | 'C' | 'D'
+  path: string
+}
+
+export interface CommitRequest {
+  /** NAME[:TAG]; undefined gives it no name. */
+  reference?: string | undefined
+  author?: string | undefined
+  message?: string | undefined
+  /** Dockerfile instructions that change the configuration. */
+  changes: readonly string[]
+}
+
+/** A path as written, and the folder that a relative one is in; or who takes a tar. */
+export type CopyTo = { path: string; cwd: string } | { tar(chunk: Uint8Array): void }
+export type CopyFrom = { path: string; cwd: string } | { tar: AsyncIterable<Uint8Array> }
+
+export interface CopyOptions {
+  /** Into a container: files keep the ids that they have here; else they are root's. */
+  archive: boolean
+  /** A link that is named as the source is what it leads to. */
+  followLink: boolean
 }
 
 export interface StopOptions {

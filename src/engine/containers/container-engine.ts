@@ -4,29 +4,35 @@ import type { ContainerRecord } from '../../container/record.js'
 import type { Attached } from '../../rootless/control.js'
 import { Control } from '../../rootless/control.js'
 import type {
+  CommitRequest,
+  ContainerChange,
   ContainerEngine,
   ContainerFilters,
   ContainerSummary,
+  CopyFrom,
+  CopyOptions,
+  CopyTo,
   ExecRequest,
   LogsRequest,
   RunRequest,
   StopOptions,
   StreamRequest,
 } from '../api.js'
+import type { ImageDeps } from '../images/deps.js'
 import { settingsOf } from '../run/start-container.js'
 import { terminalSize } from '../run/terminal.js'
 import { execIn } from './exec.js'
+import type { FileWork } from './file-work.js'
 import { notRunning } from './find.js'
 import { initOf, inspectContainer } from './inspect.js'
 import { Lifecycle, type LifecycleDeps } from './lifecycle.js'
 import { showLogs } from './logs.js'
-import { type ContainerDeps, NodeContainers } from './node-containers.js'
+import { NodeContainers } from './node-containers.js'
 import { joinStreams, outputOf } from './streams.js'
 import { topOf } from './top.js'
 
 /** What containers stand on as a whole. */
-export interface ContainerEngineDeps extends ContainerDeps, LifecycleDeps {
-  env: Readonly<Record<string, string | undefined>>
+export interface ContainerEngineDeps extends ImageDeps, LifecycleDeps {
   create(request: RunRequest): Promise<string>
   /** The C helper's executable. */
   helper(): string
@@ -156,6 +162,31 @@ export class NodeContainerEngine implements ContainerEngine {
     const init = this.#life.state(record)?.status === 'running' ? initOf(record) : undefined
     if (init === undefined) throw notRunning(record)
     return topOf(init, psArguments)
+  }
+
+  diff(name: string): Promise<ContainerChange[]> {
+    return this.#files().then((files) => files.diff(this.#life.find(name)))
+  }
+
+  export(name: string, write: (chunk: Uint8Array) => void): Promise<void> {
+    return this.#files().then((files) => files.export(this.#life.find(name), write))
+  }
+
+  commit(name: string, request: CommitRequest): Promise<string> {
+    return this.#files().then((files) => files.commit(this.#life.find(name), request))
+  }
+
+  copyOut(name: string, path: string, to: CopyTo, options: CopyOptions): Promise<number> {
+    return this.#files().then((files) => files.copyOut(this.#life.find(name), path, to, options))
+  }
+
+  copyIn(name: string, from: CopyFrom, path: string, options: CopyOptions): Promise<number> {
+    return this.#files().then((files) => files.copyIn(this.#life.find(name), from, path, options))
+  }
+
+  async #files(): Promise<FileWork> {
+    const { FileWork } = await import('./file-work.js')
+    return new FileWork(this.#deps, this.#life)
   }
 
   #exit(exit: Awaited<ReturnType<typeof joinStreams>>): number {

@@ -41,7 +41,10 @@ static int parent_of(struct apply *a, const char *path, const char **name)
 static int clear_name(struct apply *a, int parent, const char *name, const char *path)
 {
 	struct failure inner = {0};
+	struct stat st;
 
+	if (a->merge && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		return fail_with(a->f, EISDIR, "replace", path);
 	if (remove_tree(parent, name, &inner) < 0)
 		return fail_with(a->f, inner.err, "replace", path);
 	return 0;
@@ -59,6 +62,8 @@ int apply_dir(struct apply *a, const struct entry *e)
 	if (mkdirat(parent, name, 0755) < 0) {
 		if (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return fail(a->f, "mkdir", "%s", e->path);
+		if (!S_ISDIR(st.st_mode) && a->merge)
+			return fail_with(a->f, ENOTDIR, "replace", e->path);
 		if (!S_ISDIR(st.st_mode)) {
 			/* A directory where the layer removed something hides what was in that. */
 			replaced = whiteout_is(parent, name, &st);

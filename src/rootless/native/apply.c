@@ -113,7 +113,7 @@ static int finish(struct apply *a, int beside)
 {
 	if (a->file >= 0)
 		return fail_with(a->f, ENODATA, "apply", "less content than announced");
-	if (a->owners_changed && owners_save(a->owners, beside) < 0)
+	if (a->owners_changed && beside >= 0 && owners_save(a->owners, beside) < 0)
 		return fail(a->f, "record owner", "%s", OWNERS_FILE);
 	return set_dir_times(a);
 }
@@ -154,22 +154,27 @@ static void release(struct apply *a)
 	close_fd(&a->root);
 }
 
+void apply_all(struct apply *a, int beside, struct reader *in, struct writer *out)
+{
+	a->parent = a->file = -1;
+	a->acls = a->root >= 0 && fgetxattr(a->root, "system.posix_acl_default", NULL, 0) > 0;
+	a->owners = owners_load(a->single ? beside : -1);
+	bool told = apply_frames(a, in, out);
+	if (!a->f->err && finish(a, beside) == 0)
+		w_empty(out, FR_OK);
+	else if (!told)
+		w_failure(out, a->f);
+	release(a);
+}
+
 void request_apply(struct cursor *c, struct reader *in, struct writer *out, const struct world *world)
 {
 	struct failure f = {0};
-	struct apply a = {.f = &f, .single = world->single, .parent = -1, .file = -1};
 	const char *dir = c_str(c);
+	struct apply a = {.f = &f, .single = world->single, .root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
 
-	a.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a.root < 0)
 		fail(&f, "open", "%s", dir);
-	a.acls = a.root >= 0 && fgetxattr(a.root, "system.posix_acl_default", NULL, 0) > 0;
 	AUTO_FD beside = a.root < 0 ? -1 : openat(a.root, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	a.owners = owners_load(a.single ? beside : -1);
-	bool told = apply_frames(&a, in, out);
-	if (!f.err && finish(&a, beside) == 0)
-		w_empty(out, FR_OK);
-	else if (!told)
-		w_failure(out, &f);
-	release(&a);
+	apply_all(&a, beside, in, out);
 }

@@ -24,6 +24,8 @@ struct dir_time {
 struct apply {
 	struct failure *f;
 	bool single;
+	/* A directory and what is none don't take each other's place. */
+	bool merge;
 	int root;
 	/* The store has default ACLs: what is created does not get the permissions asked for (acl(5)). */
 	bool acls;
@@ -42,6 +44,12 @@ struct apply {
 	uint8_t *held;
 	uint32_t held_len;
 };
+
+/*
+ * apply.c: reads FR_ENTRY and FR_DATA frames up to FR_END, writes below a->root, which it takes, and answers. `beside`
+ * holds the record of owners of what can't have attributes, -1 where there is none.
+ */
+void apply_all(struct apply *a, int beside, struct reader *in, struct writer *out);
 
 /* apply-entry.c: each makes an entry whose name was checked, with its metadata. -1 and a failure. */
 int apply_dir(struct apply *a, const struct entry *e);

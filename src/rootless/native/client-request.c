@@ -103,6 +103,20 @@ static void ask_files(struct monitor *m, const struct client *c, const struct cu
 	w_try_flush(m->init);
 }
 
+/* The init answers on the connection itself: nothing else comes over it. */
+static void copy(struct monitor *m, struct client *c, const struct cursor *request)
+{
+	if (fd_send(m->pass, c->fd) < 0) {
+		refuse(c, errno, "copy", "");
+		return;
+	}
+	w_begin(m->init, FR_COPY);
+	w_bytes(m->init, request->p, (size_t)(request->end - request->p));
+	w_end(m->init);
+	w_try_flush(m->init);
+	c->gone = true;
+}
+
 static void take_input(struct client *c, const struct frame *f)
 {
 	if (c->session && c->gives_input)
@@ -134,6 +148,8 @@ static void obey(struct monitor *m, struct client *c, const struct frame *f)
 		attach(m, c, &request);
 	else if (f->type == FR_SPAWN && first)
 		spawn(m, c, &request);
+	else if (f->type == FR_COPY && first && !c->waits)
+		copy(m, c, &request);
 	else if (f->type == FR_STDIN)
 		take_input(c, f);
 	else if (f->type == FR_STDIN_EOF)

@@ -36,6 +36,7 @@ enum frame_type {
 	FR_SPAWN = 0x41,
 	FR_WAIT = 0x42,
 	FR_FILES = 0x43,
+	FR_COPY = 0x44,
 	/* from the helper */
 	FR_OK = 0x80,
 	FR_ERROR = 0x81,

@@ -165,6 +165,8 @@ static void hear_worker(struct init *in)
 			task_spawn(in, &frame);
 		else if (frame.type == FR_FILES)
 			task_send_files(in, &frame);
+		else if (frame.type == FR_COPY)
+			copy_start(in, &frame);
 	}
 }
 
@@ -316,7 +318,9 @@ _Noreturn void init_main(const struct init_args *args)
 		adopt_orphans(&in);
 	make_container(&in);
 	tell_ready(&in);
-	if (!reader_next(&in.in, &frame) || frame.type != FR_EXEC)
+	while (reader_next(&in.in, &frame) && frame.type == FR_COPY)
+		copy_start(&in, &frame);
+	if (frame.type != FR_EXEC)
 		_exit(0);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

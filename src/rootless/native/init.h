@@ -58,6 +58,8 @@ void task_hear(struct init *in, struct task *t);
 void task_note_end(struct init *in, pid_t pid, int status);
 /* `type`: EXIT for the payload, SPAWN_EXIT for another. */
 void task_tell_exit(struct init *in, uint8_t type, const struct task *t);
+/* copy.c: a COPY frame, in a process of its own. */
+void copy_start(struct init *in, const struct frame *frame);
 /* Answers a FILES frame. */
 void task_send_files(struct init *in, const struct frame *frame);
 

@@ -165,6 +165,7 @@ void step_hear_lane(struct step *s, const struct frame *f)
 		s->executed = true;
 		__attribute__((fallthrough));
 	case FR_SIGNAL:
+	case FR_END:
 		/* The init may be gone already; its end says so. */
 		if (send(s->to_init.fd, "", 0, MSG_NOSIGNAL) >= 0)
 			forward(&s->to_init, f);

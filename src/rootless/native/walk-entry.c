@@ -85,10 +85,26 @@ void walk_send(struct walk *w, const struct entry *e)
 	w_end(w->out);
 }
 
+static int send_zeros(struct walk *w, uint64_t size)
+{
+	static const uint8_t zeros[4096];
+
+	while (size) {
+		size_t n = size < sizeof zeros ? (size_t)size : sizeof zeros;
+		w_begin(w->out, FR_DATA);
+		w_bytes(w->out, zeros, n);
+		w_end(w->out);
+		size -= n;
+	}
+	return 0;
+}
+
 int walk_send_content(struct walk *w, int fd, uint64_t size)
 {
 	while (size) {
 		ssize_t n = w_data_from(w->out, FR_DATA, fd, size);
+		if (n == 0 && w->live)
+			return send_zeros(w, size);
 		if (n == 0)
 			return fail_with(w->f, ESTALE, "file changed while it was read", w->path);
 		if (n < 0)

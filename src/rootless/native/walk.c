@@ -20,19 +20,36 @@ enum { DEPTH_LIMIT = 4000 };
 
 static int walk_dir(struct walk *w, int fd, int depth);
 
+/* What every container has mounted there. */
+static bool is_kernels(const char *path)
+{
+	return !strcmp(path, "dev") || !strcmp(path, "proc") || !strcmp(path, "sys");
+}
+
 /* Regular files and directories: the kinds that can have xattrs. */
 static int walk_open(
 	struct walk *w, int dirfd, const char *name, const struct stat *st, int depth, struct owner *owner)
 {
 	int kind = S_ISDIR(st->st_mode) ? O_DIRECTORY : O_NONBLOCK;
-	AUTO_FD fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind);
+	AUTO_FD fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | kind);
+	struct stat now;
 	struct entry e;
 
+	if (fd < 0 && w->live && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENXIO))
+		return 0;
 	if (fd < 0)
 		return fail(w->f, "open", "%s", w->path);
+	if (w->live) {
+		/* It may be another file than the one that was looked at, of any kind. */
+		if (fstat(fd, &now) < 0 || ((now.st_mode ^ st->st_mode) & S_IFMT))
+			return 0;
+		st = &now;
+	}
 	if (walk_send_open(w, fd, st, &e) < 0)
 		return -1;
 	*owner = (struct owner){e.uid, e.gid};
+	if (e.type == E_DIR && w->of_root && depth == 1 && is_kernels(w->path))
+		return 0;
 	if (e.type == E_DIR)
 		return walk_dir(w, take_fd(&fd), depth + 1);
 	return e.type == E_FILE && w->content ? walk_send_content(w, fd, e.size) : 0;
@@ -45,7 +62,7 @@ static int walk_name(struct walk *w, int dirfd, const char *name, int depth)
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(w->f, "stat", "%s", w->path);
+		return w->live && errno == ENOENT && w->path_len ? 0 : fail(w->f, "stat", "%s", w->path);
 	if (S_ISSOCK(st.st_mode))
 		return 0;
 	bool whiteout = S_ISCHR(st.st_mode) && st.st_rdev == 0;
@@ -150,26 +167,45 @@ static int walk_root(struct walk *w, const char *dir)
 	return walk_dir(w, take_fd(&fd), 0);
 }
 
+int walk_from(struct walk *w, int dirfd, const char *name)
+{
+	return walk_name(w, dirfd, name, 0);
+}
+
+void walk_call(struct walk *w, const char *path)
+{
+	set_name(w, 0, path);
+}
+
+void walk_init(struct walk *w)
+{
+	set_name(w, 0, "");
+	w->value = xrealloc(NULL, XATTR_VALUE_MAX + 1);
+}
+
+void walk_conclude(struct walk *w)
+{
+	if (w->f->err) {
+		/* A frame may be half written. */
+		w->out->len = w->out->mark;
+		w_failure(w->out, w->f);
+	} else
+		w_empty(w->out, FR_OK);
+	walk_forget(w);
+	if (w->owners)
+		owners_free(w->owners);
+	free(w->path);
+	free(w->value);
+}
+
 void request_walk(struct cursor *c, struct writer *out, const struct world *world)
 {
 	struct failure f = {0};
 	const char *dir = c_str(c);
 	struct walk w = {.out = out, .f = &f, .content = c_u8(c), .single = world->single};
 
-	set_name(&w, 0, "");
-	w.value = xrealloc(NULL, XATTR_VALUE_MAX + 1);
-	if (c->bad || walk_root(&w, dir) < 0) {
-		if (!f.err)
-			fail_with(&f, EBADMSG, "walk", dir);
-		/* A frame may be half written. */
-		out->len = out->mark;
-		w_failure(out, &f);
-	} else
-		w_empty(out, FR_OK);
-	/* The worker lives on: give back what a big tree took. */
-	walk_forget(&w);
-	if (w.owners)
-		owners_free(w.owners);
-	free(w.path);
-	free(w.value);
+	walk_init(&w);
+	if ((c->bad || walk_root(&w, dir) < 0) && !f.err)
+		fail_with(&f, EBADMSG, "walk", dir);
+	walk_conclude(&w);
 }

@@ -22,6 +22,10 @@ struct walk {
 	struct writer *out;
 	struct failure *f;
 	bool content, single;
+	/* Others change the tree meanwhile: what vanishes is left out, what shrinks is filled up with zeros. */
+	bool live;
+	/* It is the root of a container: what is mounted on these names is not the container's own. */
+	bool of_root;
 	struct owners *owners;
 	/* Path of the entry at hand, relative to the root. */
 	char *path;
@@ -41,6 +45,15 @@ struct marks {
 	/* Names that belong to the image, sorted. */
 	char *names[64];
 };
+
+/* walk.c */
+/* Sends what `name` is in a directory, as "", and all below it, by the path from there. */
+int walk_from(struct walk *w, int dirfd, const char *name);
+void walk_init(struct walk *w);
+/* The path of the entry at hand. */
+void walk_call(struct walk *w, const char *path);
+/* Answers OK or the failure, and gives back what a big tree took. */
+void walk_conclude(struct walk *w);
 
 /* walk-entry.c; -1 and a failure */
 /* `list` is what the names point into; it must live as long as `m`. */
