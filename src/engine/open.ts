@@ -1,4 +1,5 @@
 import { arch } from 'node:process'
+import { TsboxError } from '../base/error.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { Layer, StepExecutor } from '../build/seams.js'
 import type { Registry } from '../registry/registry.js'
@@ -27,6 +28,7 @@ import type { BuildDeps } from './build/build-engine.js'
 import { besideBundle, helperPath } from './helper.js'
 import type { ImageDeps } from './images/deps.js'
 import { NodeImages } from './images/node-images.js'
+import type { StoredImage } from './images/stored-image.js'
 import type { NodeLayers } from './layers/node-layers.js'
 import type { Workshop } from './layers/workshop.js'
 import type { RegistryDeps } from './registry/deps.js'
@@ -80,7 +82,8 @@ class NodeEngine implements Engine {
     const shop = this.#shop(userns)
     const layers = new NodeLayers(shop)
     const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend)
-    return { shop, layers, executors, env: this.#env, hostPlatform: hostPlatform() }
+    const registries = this.#registryDeps()
+    return { shop, layers, executors, env: this.#env, hostPlatform: hostPlatform(), registries }
   }
 
   async #executors(shop: Workshop, layers: NodeLayers, backend: BuildRequest['backend']): Promise<StepExecutor[]> {
@@ -102,9 +105,8 @@ class NodeEngine implements Engine {
       .catch(() => {})
     const { ContainerRunner } = await import('./run/run-container.js')
     const { NodeLayers } = await import('./layers/node-layers.js')
-    const { openImage } = await import('./images/stored-image.js')
     const shop = this.#shop(request.userns)
-    const image = openImage(this.#store, this.#lease, request.image)
+    const image = await this.#imageFor(request)
     return new ContainerRunner({ shop, layers: new NodeLayers(shop), env: this.#env }).run(request, image)
   }
 
@@ -172,6 +174,25 @@ class NodeEngine implements Engine {
     }
   }
 
+  /** The image of a container: of the store, else pulled. */
+  async #imageFor({ image, pull, signal }: RunRequest): Promise<StoredImage> {
+    const { openImage } = await import('./images/stored-image.js')
+    const when = pull?.when ?? 'missing'
+    try {
+      if (when !== 'always') return openImage(this.#store, this.#lease, image)
+    } catch (err) {
+      if (when === 'never' || !(err instanceof TsboxError) || err.code !== 'E_IMAGE_NOT_FOUND') throw err
+    }
+    const { openOrPull } = await import('./registry/open-or-pull.js')
+    const { platformOf } = await import('./registry/node-registry.js')
+    const { stepper } = await import('./registry/steps.js')
+    const deps = this.#registryDeps()
+    const want = { when, ...platformOf(deps, undefined) }
+    const found = await openOrPull(deps, image, want, stepper(pull?.progress ?? (() => {})), signal)
+    await pull?.done?.()
+    return found
+  }
+
   #registryDeps(): RegistryDeps {
     const { store, lease, platform, env, now } = this.#imageDeps()
     return {
@@ -196,9 +217,8 @@ class NodeEngine implements Engine {
       create: async (request) => {
         const { createContainer } = await import('./run/create-container.js')
         const { NodeLayers } = await import('./layers/node-layers.js')
-        const { openImage } = await import('./images/stored-image.js')
         const shop = this.#shop(request.userns)
-        const image = openImage(this.#store, this.#lease, request.image)
+        const image = await this.#imageFor(request)
         const deps = { shop, layers: new NodeLayers(shop), env: this.#env }
         const { id } = await createContainer(deps, request, image)
         return id

@@ -180,6 +180,20 @@ const requests: [argv: string[], changed: Partial<BuildRequest>][] = [
     },
   ],
   [['--push=false', '--pull=false', '--rm', '--force-rm', '--load', 'ctx'], {}],
+  [['--push', '--pull', 'ctx'], { pull: true, outputs: [{ ...image, push: { byDigest: false } }] }],
+  [
+    ['-o', 'type=registry,name=a', 'ctx'],
+    { outputs: [{ ...image, names: ['a'], store: false, push: { byDigest: false, insecure: undefined } }] },
+  ],
+  [
+    ['--push', '-o', 'type=tar,dest=-', 'ctx'],
+    {
+      outputs: [
+        { type: 'tar', tar: true, names: [], dest: '-' },
+        { ...image, store: false, push: { byDigest: false } },
+      ],
+    },
+  ],
   [['-f', '-', 'ctx'], { file: '-', dockerfileText: 'FROM scratch\n' }],
 ]
 
@@ -317,9 +331,7 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['--jobs', 'many', 'ctx'], 125, /invalid argument "many" for "--jobs" flag/],
   [['--no-cache=maybe', 'ctx'], 125, /invalid argument "maybe" for "--no-cache" flag/],
   [['--progress', 'fancy', 'ctx'], 125, /must be one of auto, plain, tty, rawjson, quiet/],
-  [['--push', 'ctx'], 125, /cannot honour --push: /],
-  [['-o', 'type=registry,name=a', 'ctx'], 125, /tsbox does not talk to registries yet/],
-  [['-o', 'type=image,push=true', 'ctx'], 125, /tsbox does not talk to registries yet/],
+  [['-o', 'type=image,push-by-digest=true', 'ctx'], 125, /give push=true with it, or type=registry/],
   [['-o', 'type=image,dest=x', 'ctx'], 125, /unknown attribute "dest" of type image/],
   [['-o', 'type=zip,dest=x', 'ctx'], 125, /unknown type; there are image, docker, oci, local, tar, cacheonly/],
   [['-o', 'dest=x', 'ctx'], 125, /type is required/],

@@ -98,9 +98,10 @@ for (const [argv, changed] of requests) {
     const { calls, status, stderr } = await runCli(['run', ...argv], {}, { cwd: dir, terminal: { stdin: true } })
     assert.equal(stderr, '')
     assert.equal(status, 0)
-    const { signal, onCreated, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
+    const { signal, onCreated, pull, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
     assert.ok(signal instanceof AbortSignal)
     assert.equal(typeof onCreated, 'function')
+    assert.equal(pull?.when, argv.includes('--pull=never') ? 'never' : 'missing')
     assert.deepEqual(request, { ...plain, ...changed })
   })
 }
@@ -113,7 +114,7 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['-l', '=x', 'i'], 125, /invalid label format: "=x"/],
   [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
   [['--memory=1g', 'i'], 125, /cannot honour --memory: /],
-  [['--pull', 'always', 'i'], 125, /cannot honour --pull=always/],
+  [['--pull', 'sometimes', 'i'], 125, /must be one of missing, always, never/],
   [['--userns', 'keep-id', 'i'], 125, /cannot honour --userns=keep-id: layers have owners/],
   [['--dns', 'x', 'i'], 125, /invalid --dns "x"/],
   [['--oom-score-adj', 'x', 'i'], 125, /invalid --oom-score-adj "x"/],

@@ -5,7 +5,6 @@ import { csvFields, wrong } from './build-options.js'
 
 const TYPES = ['image', 'docker', 'oci', 'local', 'tar', 'cacheonly'] as const
 const IMAGES: readonly string[] = ['image', 'docker', 'oci']
-const REGISTRY = 'tsbox does not talk to registries yet'
 const NAMELESS = 'an image without a name is named by its id or digest'
 /** Attributes of BuildKit's exporters that are not honoured: the value that asks for what is done anyway, and why. */
 const FIXED: Readonly<Record<string, readonly [accepted: string, reason: string]>> = {
@@ -13,9 +12,6 @@ const FIXED: Readonly<Record<string, readonly [accepted: string, reason: string]
   'name-canonical': ['false', NAMELESS],
   'platform-split': ['false', 'there is one platform'],
   'prefer-nondist-layers': ['false', 'all layers are distributable'],
-  push: ['false', REGISTRY],
-  'push-by-digest': ['false', REGISTRY],
-  'registry.insecure': ['false', REGISTRY],
 }
 /** Highest levels; the lowest is 0, which for zstd is its default as in BuildKit. */
 const MAX_LEVEL = { gzip: 9, zstd: 22 } as const
@@ -53,8 +49,10 @@ export function isImageOutput({ type }: BuildOutput): boolean {
 function parseOutput(text: string, resolve: (path: string) => string, terminal: boolean): BuildOutput {
   const refuse = (reason: string): UsageError => wrong('output', text, reason)
   const fields = fieldsOf(text, refuse)
-  const type = TYPES.find((t) => t === fields.get('type'))
-  if (fields.get('type') === 'registry') throw refuse(REGISTRY)
+  const registry = fields.get('type') === 'registry'
+  // As in BuildKit it is an image that is pushed, and kept nowhere else.
+  if (registry) for (const [key, value] of REGISTRY_MEANS) if (!fields.has(key)) fields.set(key, value)
+  const type = registry ? 'image' : TYPES.find((t) => t === fields.get('type'))
   if (!type) throw refuse(fields.has('type') ? `unknown type; there are ${TYPES.join(', ')}` : 'type is required')
   for (const [key, value] of fields) checkField(type, key, value, refuse)
   const tar = flagOf(fields, 'tar', refuse) ?? true
@@ -95,7 +93,11 @@ const OF_IMAGES = [
   'rewrite-timestamp',
   'name',
 ]
-const OF_STORE = ['unpack', 'store']
+const OF_STORE = ['unpack', 'store', 'push', 'push-by-digest', 'registry.insecure']
+const REGISTRY_MEANS = [
+  ['push', 'true'],
+  ['store', 'false'],
+] as const
 
 function checkField(type: BuildOutput['type'], key: string, value: string, refuse: Refuse): void {
   if (key === 'type' || (key === 'dest' && type !== 'image' && type !== 'cacheonly')) return
@@ -116,6 +118,8 @@ function formOf(fields: Fields, refuse: Refuse): Partial<BuildOutput> {
   if (flagOf(fields, 'rewrite-timestamp', refuse)) out.rewriteTimestamp = true
   if (flagOf(fields, 'unpack', refuse)) out.unpack = true
   if (flagOf(fields, 'store', refuse) === false) out.store = false
+  const push = pushOf(fields, refuse)
+  if (push) out.push = push
   const annotations = [...fields].flatMap(([key, value]) => annotationAttribute(key, value, refuse) ?? [])
   if (annotations.length) out.annotations = annotations
   if (flagOf(fields, 'oci-mediatypes', refuse) === false) {
@@ -124,6 +128,14 @@ function formOf(fields: Fields, refuse: Refuse): Partial<BuildOutput> {
   }
   if (out.unpack && out.store === false) throw refuse('unpack=true needs an image in the store')
   return out
+}
+
+function pushOf(fields: Fields, refuse: Refuse): BuildOutput['push'] {
+  const byDigest = flagOf(fields, 'push-by-digest', refuse)
+  const insecure = flagOf(fields, 'registry.insecure', refuse)
+  if (flagOf(fields, 'push', refuse)) return { byDigest: byDigest ?? false, insecure }
+  if (byDigest || insecure) throw refuse('give push=true with it, or type=registry')
+  return undefined
 }
 
 function compressionOf(fields: Fields, refuse: Refuse): BuildOutput['compression'] {

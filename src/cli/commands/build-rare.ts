@@ -11,6 +11,7 @@ export interface RareValues {
   readonly load: boolean
   readonly output: readonly string[]
   readonly platform: readonly string[]
+  readonly push: boolean
   readonly provenance: string | undefined
   readonly sbom: string | undefined
   readonly 'shm-size': string | undefined
@@ -44,10 +45,11 @@ export async function rareOptions(values: RareValues, context: RareContext): Pro
 }
 
 async function outputsOf(values: RareValues, { resolve, terminal }: RareContext): Promise<BuildOutput[]> {
-  const { annotation, output, load } = values
-  if (!output.length && !annotation.length) return []
+  const { annotation, output, load, push } = values
+  if (!output.length && !annotation.length && !push) return []
   const { isImageOutput, parseOutputs } = await import('./build-output.js')
-  const outputs = parseOutputs(output.length ? output : ['type=image'], load, resolve, terminal)
+  const parsed = parseOutputs(output.length ? output : ['type=image'], load, resolve, terminal)
+  const outputs = push ? pushed(parsed) : parsed
   if (!annotation.length) return outputs
   const { parseAnnotation } = await import('./build-annotation.js')
   const given = annotation.flatMap(parseAnnotation)
@@ -55,6 +57,13 @@ async function outputsOf(values: RareValues, { resolve, terminal }: RareContext)
   if (outputs.some((o) => o.mediaTypes === 'docker'))
     throw wrong('annotation', annotation[0]!, "docker's manifests have no annotations: leave out oci-mediatypes=false")
   return outputs.map((o) => (isImageOutput(o) ? { ...o, annotations: [...given, ...(o.annotations ?? [])] } : o))
+}
+
+/** `--push`: images that go to the store go to their registries too; where none does, one more output. */
+function pushed(outputs: readonly BuildOutput[]): BuildOutput[] {
+  const push = { byDigest: false }
+  const all = outputs.map((o) => (o.type === 'image' && !o.push ? { ...o, push } : o))
+  return all.some((o) => o.push) ? all : [...all, { type: 'image', tar: true, names: [], dest: undefined, store: false, push }]
 }
 
 /** One platform; DOCKER_DEFAULT_PLATFORM where none is given. */

@@ -1,5 +1,4 @@
 const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
-const REGISTRY = 'tsbox does not talk to registries yet'
 
 /** Options of `docker build` and `docker buildx build` that tsbox can't honour, and why. */
 export const BUILD_REFUSED: Readonly<Record<string, string>> = {
@@ -16,8 +15,6 @@ export const BUILD_REFUSED: Readonly<Record<string, string>> = {
   'memory,m': LIMITS,
   'memory-swap': LIMITS,
   policy: 'there are no policies',
-  pull: REGISTRY,
-  push: REGISTRY,
   'security-opt': 'the security profile is fixed',
   squash: 'write a stage that copies from the one to squash',
 }

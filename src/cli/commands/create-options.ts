@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { LogRequest, RunRequest, StreamName } from '../../engine/api.js'
-import { flag, list, text, type Values } from '../command.js'
+import { choice, flag, list, text, type Values } from '../command.js'
 import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
 import { limitsOf } from './limits-given.js'
@@ -25,7 +25,7 @@ export const CREATE_OPTIONS = {
   name: text('Name of the container'),
   net: text('The same as --network'),
   network: text('Network of the container: host (default) or none'),
-  pull: text('Pull the image before running: only "never" for now'),
+  pull: choice(['missing', 'always', 'never'], 'When the image is asked for at its registry (missing by default)'),
   quiet: flag('Show nothing but what the program prints (tsbox never does)', 'q'),
   rm: flag('Remove the container when it exits'),
   'shm-size': text('Size of /dev/shm (64m by default)'),
@@ -45,8 +45,6 @@ export async function createRequest(
   [image, ...command]: readonly string[],
   resolve: (path: string) => string,
 ): Promise<Omit<RunRequest, 'signal' | 'onCreated'>> {
-  if (values.pull !== undefined && values.pull !== 'never')
-    throw new UsageError(`cannot honour --pull=${values.pull}: tsbox does not pull images yet`, { usage: false })
   const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
   for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
   const limits = await limitsOf(values)

@@ -1,6 +1,8 @@
+import type { RunRequest } from '../../engine/api.js'
 import { defineCommand } from '../command.js'
 import { cidFile } from './cid-file.js'
 import { CREATE_OPTIONS, createRequest } from './create-options.js'
+import { showingPull } from './pull-missing.js'
 import { RUN_REFUSED } from './run-refused.js'
 
 export const command = defineCommand({
@@ -11,10 +13,14 @@ export const command = defineCommand({
   stopsAtArgument: true,
   options: CREATE_OPTIONS,
   refused: RUN_REFUSED,
-  async run(values, args, { engine, resolve, shell }) {
+  async run(values, args, { debug, engine, resolve, shell }) {
     const onCreated = cidFile(values.cidfile === undefined ? undefined : resolve(values.cidfile))
     const request = await createRequest(values, args, resolve)
-    const id = await (await engine()).containers.create({ ...request, onCreated, signal: new AbortController().signal })
+    const showing = { shell, debug, image: request.image, quiet: values.quiet }
+    const { containers } = await engine()
+    const { signal } = new AbortController()
+    const create = (pull: RunRequest['pull']) => containers.create({ ...request, pull, onCreated, signal })
+    const id = await showingPull(values.pull, showing, create)
     shell.stdout.write(`${id}\n`)
     return undefined
   },

@@ -1,7 +1,9 @@
+import type { RunRequest } from '../../engine/api.js'
 import { defineCommand, flag, text } from '../command.js'
 import { UsageError } from '../usage-error.js'
 import { cidFile } from './cid-file.js'
 import { CREATE_OPTIONS, createRequest } from './create-options.js'
+import { showingPull } from './pull-missing.js'
 import { RUN_REFUSED } from './run-refused.js'
 
 export const command = defineCommand({
@@ -18,7 +20,7 @@ export const command = defineCommand({
   },
   initially: { 'sig-proxy': true },
   refused: RUN_REFUSED,
-  async run(values, args, { engine, resolve, shell }) {
+  async run(values, args, { debug, engine, resolve, shell }) {
     const request = await createRequest(values, args, resolve)
     const { attach, detach, interactive, tty } = { ...request, ...values, attach: request.attach }
     if (attach && detach)
@@ -27,15 +29,20 @@ export const command = defineCommand({
     if (joinsInput && tty && !shell.stdin.isTerminal)
       throw new UsageError('the input device is not a TTY', { exitCode: 1, usage: false })
     const onCreated = cidFile(values.cidfile === undefined ? undefined : resolve(values.cidfile))
-    const outcome = await (await engine()).run({
-      ...request,
-      detach,
-      detachKeys: values['detach-keys'],
-      sigProxy: values['sig-proxy'],
-      onCreated,
-      // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
-      signal: new AbortController().signal,
-    })
+    const showing = { shell, debug, image: request.image, quiet: values.quiet }
+    const opened = await engine()
+    const start = (pull: RunRequest['pull']) =>
+      opened.run({
+        ...request,
+        pull,
+        detach,
+        detachKeys: values['detach-keys'],
+        sigProxy: values['sig-proxy'],
+        onCreated,
+        // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
+        signal: new AbortController().signal,
+      })
+    const outcome = await showingPull(values.pull, showing, start)
     const silent = attach && !attach.includes('stdout') && !attach.includes('stderr')
     if ((detach || silent) && outcome.id !== undefined) shell.stdout.write(`${outcome.id}\n`)
     return outcome.exitCode

@@ -34,6 +34,8 @@ export interface BuildRequest {
   /** Name → folder (absolute), `docker-image://`, `oci-layout://` (folder absolute), `target:STAGE`, `https://`, git. */
   namedContexts: Readonly<Record<string, string>>
   platform?: string | undefined
+  /** Ask registries for base images even where the store has them. */
+  pull?: boolean | undefined
   network: 'default' | 'none' | 'host'
   extraHosts: readonly { name: string; address: string }[]
   /** Bytes of the steps' /dev/shm; default docker's 64 MiB. */
@@ -131,6 +133,8 @@ export interface BuildOutput {
   unpack?: boolean | undefined
   /** `image`: false keeps it out of the list of images. */
   store?: boolean | undefined
+  /** `image`: it goes to the registries of its names; with `byDigest` without a tag. `insecure` allows plain HTTP. */
+  push?: { byDigest: boolean; insecure?: boolean | undefined } | undefined
 }
 
 /** An annotation of an image's manifest, or of the descriptor by which an OCI layout lists it. */

@@ -1,9 +1,19 @@
 /** What a container in the foreground is asked for. */
+import type { ProgressSink } from '../../build/progress/event.js'
 import type { RunIsolation } from '../run/isolation/request.js'
 import type { Ulimit } from './build.js'
 
 export interface RunRequest {
   image: string
+  /** Whether the image is asked for at its registry, and how that is shown; default: where the store has it not. */
+  pull?:
+    | {
+        when: 'missing' | 'always' | 'never'
+        progress?: ProgressSink | undefined
+        /** Called when the image is there, before the container begins. */
+        done?: (() => Promise<void>) | undefined
+      }
+    | undefined
   /** Undefined: the image's own. */
   command: readonly string[]
   entrypoint?: string | undefined

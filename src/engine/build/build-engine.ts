@@ -16,6 +16,8 @@ import { openImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
 import { checkOutputs, isPlain, isStored, outputsOf, writeOutputs } from '../output/outputs.js'
+import type { RegistryDeps } from '../registry/deps.js'
+import { asSource, type BaseRequest, remoteBase } from './base-image.js'
 import { buildArgs, proxyEnv, sourceDateEpoch } from './build-request.js'
 import { builderArgs } from './builder-args.js'
 import { Contexts } from './contexts.js'
@@ -32,6 +34,7 @@ export interface BuildDeps {
   executors(backend: BuildRequest['backend']): Promise<StepExecutor[]>
   env: Readonly<Record<string, string | undefined>>
   hostPlatform: Platform
+  registries: RegistryDeps
 }
 
 /** Builds a request; `watch` gets the steps once they have ended, and SOURCE_DATE_EPOCH in seconds. */
@@ -65,6 +68,7 @@ async function buildIn(
 ): Promise<BuildOutcome> {
   const tags = request.tags.map(parseTag)
   const outputs = outputsOf(request)
+  for (const output of outputs) if (output.push) (await import('../output/push.js')).pushNames(request, output)
   const args = buildArgs(request, deps.env)
   const platform = request.platform ? parsePlatform(request.platform, deps.hostPlatform) : deps.hostPlatform
   const caches = await cacheSession(deps, request, platform)
@@ -113,7 +117,7 @@ async function buildIn(
   }
   const build = () => buildImage(job, host, imageSink(deps, stored, outputs)).finally(() => contexts.save())
   const image = await buildWith(caches, host, build)
-  const made = await writeOutputs({ ...deps, platform, epoch }, request, outputs, image, (name, work) =>
+  const made = await writeOutputs({ ...deps, platform, epoch, progress }, request, outputs, image, (name, work) =>
     new InternalStep(host).run(name, work),
   )
   caches?.close()
@@ -179,7 +183,8 @@ function buildHost(
 ): BuildHost {
   const { store, lease, now } = deps.shop
   let vertices = 0
-  return {
+  const pulls = { pull: request.pull ?? false, signal: request.signal }
+  const host: BuildHost = {
     sha256: nodeSha256,
     now,
     nowMs: () => Date.now(),
@@ -198,7 +203,7 @@ function buildHost(
     resolveImage: async (reference, wanted) =>
       reference.startsWith(LAYOUT_SCHEME)
         ? (await import('../context/oci-layout.js')).layoutImage(deps.shop, reference, wanted)
-        : sourceImage(deps.shop, reference),
+        : baseImage(deps, host, { reference, platform: wanted, hostPlatform: deps.hostPlatform, ...pulls }),
     context: (name) => contexts.tree(name),
     // Loaded here only: http and tls cost every other build their time.
     fetch: async (url, checksum, transfer) =>
@@ -206,6 +211,7 @@ function buildHost(
     git: gitHost(contexts),
     platform: deps.hostPlatform,
   }
+  return host
 }
 
 /** Repositories for ADD: loaded with the first. */
@@ -224,10 +230,15 @@ function onceOnly<T>(make: () => Promise<T>): () => Promise<T> {
   }
 }
 
-function sourceImage(shop: Workshop, reference: string): SourceImage {
-  const image = openImage(shop.store, shop.lease, reference)
-  const shown = image.record.name ?? reference
-  return { digest: image.manifestDigest, config: image.config, layers: image.layers, reference: shown }
+async function baseImage({ shop, registries }: BuildDeps, host: BuildHost, base: BaseRequest): Promise<SourceImage> {
+  if (!base.pull) {
+    try {
+      return asSource(openImage(shop.store, shop.lease, base.reference), base.reference)
+    } catch (err) {
+      if (!(err instanceof TsboxError) || err.code !== 'E_IMAGE_NOT_FOUND') throw err
+    }
+  }
+  return remoteBase(registries, host, base)
 }
 
 /**

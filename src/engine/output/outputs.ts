@@ -1,10 +1,12 @@
 import { TsboxError } from '../../base/error.js'
 import type { ExportedImage } from '../../build/export/image.js'
+import type { ProgressSink } from '../../build/progress/event.js'
 import type { InternalProgress } from '../../build/solve/internal-step.js'
 import type { Platform } from '../../oci/platform.js'
 import type { BuildOutput, BuildRequest } from '../api.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
+import type { RegistryDeps } from '../registry/deps.js'
 
 const DEFAULT: BuildOutput = { type: 'image', tar: true, names: [] }
 
@@ -40,10 +42,12 @@ export interface OutputDeps {
   shop: Workshop
   layers: NodeLayers
   env: Readonly<Record<string, string | undefined>>
+  registries: RegistryDeps
   /** Of what is built. */
   platform: Platform
   /** SOURCE_DATE_EPOCH in seconds. */
   epoch: number | undefined
+  progress: ProgressSink
 }
 
 /**
@@ -63,7 +67,7 @@ export async function writeOutputs(
   for (const output of outputs) {
     if (output.type === 'cacheonly') continue
     if (isPlain(output) && (output.type === 'image' || isStored(output))) {
-      made.set(output, image)
+      made.set(output, output.push ? await pushed(deps, request, output, image, step) : image)
       continue
     }
     // Writers of archives bring tar-stream along, which an ordinary build never needs.
@@ -72,9 +76,26 @@ export async function writeOutputs(
       const written = await writeOutput(deps, request, output, image, progress)
       if (written) made.set(output, written)
     })
+    if (output.push) made.set(output, await pushed(deps, request, output, made.get(output)!, step))
   }
   const output = outputs.find((o) => made.has(o) && isStored(o)) ?? outputs.find((o) => made.has(o))
   return output && { output, image: made.get(output)! }
+}
+
+async function pushed(
+  deps: OutputDeps,
+  request: BuildRequest,
+  output: BuildOutput,
+  image: ExportedImage,
+  step: Step,
+): Promise<ExportedImage> {
+  const [{ pushOutput }, { transfersOf }] = await Promise.all([import('./push.js'), import('../registry/transfers.js')])
+  let out = image
+  await step('pushing to registry', async ({ id }) => {
+    const transfers = transfersOf(deps.progress, id, () => Date.now())
+    out = await pushOutput(deps, request, output, image, transfers)
+  })
+  return out
 }
 
 function titleOf(output: BuildOutput): string {

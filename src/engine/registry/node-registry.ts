@@ -99,10 +99,11 @@ export async function pullNamed(
   const { reference } = wanted
   const name = storedName(reference)
   const before = store.images.get(name)
-  const { target, digest } = await step(`pull ${reference}`, async (transfers) => {
-    const image = await findRemote(await deps.registry(), wanted, signal)
-    transfers.status(`resolve ${reference}${reference.digest ? '' : `@${image.root.digest}`}`)
-    return { target: await bringImage(deps, image, transfers, signal), digest: image.root.digest }
+  const image = await findRemote(await deps.registry(), wanted, signal)
+  const { digest } = image.root
+  const target = await step(`pull ${reference}`, (transfers) => {
+    transfers.status(`resolve ${reference}${reference.digest ? '' : `@${digest}`}`)
+    return bringImage(deps, image, transfers, signal)
   })
   // What has a tag already needs no second line in the list of images.
   const tagged = reference.digest !== undefined && hasTag(deps, reference, target.manifest.digest)

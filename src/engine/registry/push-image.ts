@@ -48,7 +48,7 @@ export async function pushImage(
   if (settled.some((s) => s.status === 'rejected')) throw stop.signal.reason
   for (const reference of tags.length ? tags : [form.digest]) {
     await repository.putManifest(reference, form, signal)
-    transfers.status(`pushing manifest for ${repository.name}:${reference}@${form.digest}`)
+    transfers.status(`pushing manifest for ${repository.name}${tags.length ? `:${reference}` : ''}@${form.digest}`)
   }
 }
 

@@ -18,6 +18,8 @@ import { hostName } from '../config/network.js'
 
 /** A connection on which nothing moves for so long is given up. */
 const IDLE_MS = 60_000
+/** A connection that is not made after so long never will be. */
+const CONNECT_MS = 15_000
 /** Connections that wait for the next request are kept so long: less than any server keeps them. */
 const KEEP_MS = 4_000
 const MAX_SOCKETS = 16
@@ -80,11 +82,22 @@ export class TransportError extends Error {
   /** Whether trying again may help. */
   get isTransient(): boolean {
     if (/CERT|SIGNATURE|ALTNAME|ISSUER|EPROTO|ERR_TLS|ERR_SSL/.test(this.code)) return false
-    return !['ENOTFOUND', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EACCES', 'EPERM', 'E_PROXY'].includes(
-      this.code,
-    )
+    return !LASTING.includes(this.code)
   }
 }
+
+/** What another try a second later does not change. */
+const LASTING = [
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNTIMEOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EACCES',
+  'EPERM',
+  'E_PROXY',
+]
 
 /**
  * Requests over HTTP and HTTPS on connections that are kept. No redirect is followed and no credential is added here.
@@ -220,6 +233,7 @@ function exchange(req: ClientRequest, { body, idleMs = IDLE_MS }: HttpRequest): 
       resolve(answer)
     })
     req.setTimeout(idleMs, () => req.destroy(timeout(idleMs)))
+    limitConnecting(req)
     if (typeof body !== 'function') {
       req.end(body)
       return
@@ -228,6 +242,17 @@ function exchange(req: ClientRequest, { body, idleMs = IDLE_MS }: HttpRequest): 
     pipeline(Readable.from(body(), { objectMode: false }), req).catch((err) => {
       if (!answered) fail(err)
     })
+  })
+}
+
+/** A host that is not there, or a network that swallows what is sent, must not be waited for as a slow answer is. */
+function limitConnecting(req: ClientRequest): void {
+  req.on('socket', (socket) => {
+    if (!socket.connecting) return
+    const timer = setTimeout(() => req.destroy(coded('no connection was made', 'ECONNTIMEOUT')), CONNECT_MS)
+    const stop = () => clearTimeout(timer)
+    socket.once('connect', stop)
+    socket.once('close', stop)
   })
 }
 
