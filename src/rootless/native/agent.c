@@ -84,7 +84,7 @@ static int start(struct frame *frame, const char *lanes, int copy, struct failur
 	/* Changing ids disarms it (prctl(2)). */
 	die_with_parent(0);
 	snprintf(parent, sizeof parent, "%d", getppid());
-	char *argv[] = {"tsbox-helper", "inside", (char *)lanes, (char *)single, parent, NULL};
+	const char *argv[] = {"tsbox-helper", "inside", lanes, single, parent, NULL};
 	char *env[] = {NULL};
 	syscall(SYS_execveat, copy, "", argv, env, 0x1000 /* AT_EMPTY_PATH */);
 	return fail(f, "re-execute the helper", "%s", "");

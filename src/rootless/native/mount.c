@@ -35,11 +35,11 @@ int mount_plain(const char *fstype, unsigned attrs)
 	return mount_create(fs, fstype, attrs);
 }
 
-static int set_number(int fs, const char *key, const char *format, unsigned long long value)
+static int set_number(int fs, const char *key, bool octal, unsigned long long value)
 {
 	char text[32];
 
-	snprintf(text, sizeof text, format, value);
+	snprintf(text, sizeof text, octal ? "%llo" : "%llu", value);
 	return k_fsconfig(fs, K_FSCONFIG_STRING, key, text);
 }
 
@@ -64,10 +64,10 @@ int mount_tmpfs(struct site *s, const struct tmpfs_options *o)
 	if (fs < 0 && errno == ENOSYS)
 		return old_tmpfs(s, o);
 
-	if (fs < 0 || set_number(fs, "mode", "%llo", o->mode) < 0 || (o->size && set_number(fs, "size", "%llu", o->size) < 0))
+	if (fs < 0 || set_number(fs, "mode", true, o->mode) < 0 || (o->size && set_number(fs, "size", false, o->size) < 0))
 		return fail(s->f, "mount tmpfs", "%s", "");
 	/* One mapped id can't own it as anybody else. */
-	if (!s->world->single && (set_number(fs, "uid", "%llu", o->uid) < 0 || set_number(fs, "gid", "%llu", o->gid) < 0))
+	if (!s->world->single && (set_number(fs, "uid", false, o->uid) < 0 || set_number(fs, "gid", false, o->gid) < 0))
 		return fail(s->f, "mount tmpfs", "owner %u:%u", o->uid, o->gid);
 	int mount = mount_create(fs, "tmpfs", o->attrs);
 	return mount < 0 ? fail(s->f, "mount tmpfs", "%s", "") : mount;

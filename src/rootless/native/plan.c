@@ -63,6 +63,8 @@ static int execute_op(struct site *s, struct cursor *c)
 
 	if (s->root < 0 && !is_early(op))
 		return fail_with(s->f, EBADMSG, "plan", "root comes first");
+	if (s->root >= 0 && op == OP_ROOT)
+		return fail_with(s->f, EBADMSG, "plan", "two roots");
 	if (op >= ARRAY_LEN(ops) || !ops[op])
 		return fail_with(s->f, ENOSYS, "plan", "unknown operation");
 	return ops[op](s, c);

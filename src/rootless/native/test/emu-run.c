@@ -44,7 +44,7 @@ struct options {
 	char **command;
 };
 
-static void die(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void die(const char *format, ...)
 {
 	int error = errno;
 	va_list args;
