@@ -28,7 +28,7 @@ export function buildFuzzer(folder) {
   const helper = readdirSync(NATIVE).filter((n) => n.endsWith('.c') && !LEFT_OUT.test(n))
   // Without its calls some of its arguments are not used; what it is compiled with otherwise has no warning.
   clang(folder, '-w', '-include', join(FUZZ, 'calls.h'), '-c', ...helper.map((n) => join(NATIVE, n)))
-  const own = readdirSync(FUZZ).filter((n) => n.endsWith('.c'))
+  const own = readdirSync(FUZZ).filter((n) => n.endsWith('.c') && n !== 'replay.c')
   const objects = helper.map((n) => n.replace(/c$/, 'o'))
   clang(folder, '-Wall', '-Wextra', '-Werror', ...own.map((n) => join(FUZZ, n)), ...objects, '-o', 'fuzz')
   return join(folder, 'fuzz')
@@ -62,7 +62,14 @@ export function fuzz({ seconds, corpus, quiet = false }) {
       program,
       [
         ...[`-max_total_time=${seconds}`, '-max_len=4096', '-timeout=10', '-rss_limit_mb=2048', '-print_final_stats=1'],
-        ...['-use_value_profile=1', `-dict=${join(FUZZ, 'words.dict')}`, `-artifact_prefix=${found}/`, kept, seeds],
+        ...[
+          '-use_value_profile=1',
+          `-dict=${join(FUZZ, 'words.dict')}`,
+          `-artifact_prefix=${found}/`,
+          kept,
+          seeds,
+          join(FUZZ, 'found'),
+        ],
       ],
       {
         encoding: 'utf8',

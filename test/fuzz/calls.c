@@ -2,7 +2,12 @@
 #define FUZZ_CALLS_THEMSELVES
 #include "calls.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 #include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#endif
 
 #include "kernel.h"
 
