@@ -6,6 +6,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import esbuild from 'esbuild'
 import { filesBelow, nodeBundle, root } from './bundle.mjs'
+import { licenseText, notePackages } from './licenses.mjs'
 import { buildPack, splitProgram } from './pack.mjs'
 
 const dist = join(root, 'dist')
@@ -17,7 +18,7 @@ function sourceKey() {
   const files = [
     ...filesBelow(join(root, 'src'), '.ts'),
     ...filesBelow(join(root, 'scripts/stubs'), '.mjs'),
-    ...['build.mjs', 'bundle.mjs', 'pack.mjs', 'warm-pack.mjs'].map((f) => join(root, 'scripts', f)),
+    ...['build.mjs', 'bundle.mjs', 'licenses.mjs', 'pack.mjs', 'warm-pack.mjs'].map((f) => join(root, 'scripts', f)),
     ...['package.json', 'package-lock.json', 'tsconfig.json'].map((f) => join(root, f)),
   ]
   for (const f of files)
@@ -55,9 +56,12 @@ const slimYargs = {
   },
 }
 
+/** Folders of the packages that bundles have parts of. */
+const packages = new Set()
+
 const program = {
   ...nodeBundle,
-  plugins: [slimYargs],
+  plugins: [slimYargs, notePackages(packages)],
   write: false,
   legalComments: 'eof',
   // Blanks and long names cost reading at every start.
@@ -122,7 +126,8 @@ mkdirSync(dist, { recursive: true })
 await buildHelper()
 const key = sourceKey()
 if (process.argv.includes('--force') || !isCurrent(key)) {
-  const files = [...(await buildWorkers()), ...(await buildCli())]
+  const files = [...(await buildWorkers()), ...(await buildCli()), 'LICENSES.txt']
+  writeWhole('LICENSES.txt', licenseText(packages))
   removeOld(files)
   writeWhole('build.json', `${JSON.stringify({ key, files }, null, 2)}\n`)
   console.log(`built dist/ (${files.join(', ')})`)
