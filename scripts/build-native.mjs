@@ -14,7 +14,16 @@ export const NATIVE = join(root, 'src/rootless/native')
 
 /** None of these is given, by gcc or clang: test/rootless/compile.test.ts has them as errors. */
 export const WARNINGS = [
-  ...['-std=c11', '-Wall', '-Wextra', '-Wshadow', '-Wconversion', '-Wno-sign-conversion', '-Wformat-security', '-Wundef'],
+  ...[
+    '-std=c11',
+    '-Wall',
+    '-Wextra',
+    '-Wshadow',
+    '-Wconversion',
+    '-Wno-sign-conversion',
+    '-Wformat-security',
+    '-Wundef',
+  ],
   ...['-Wstrict-prototypes', '-Wmissing-prototypes', '-Wpointer-arith', '-Wwrite-strings'],
 ]
 const STATIC = ['-static', '-Os', '-s', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections']

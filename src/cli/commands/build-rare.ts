@@ -63,7 +63,9 @@ async function outputsOf(values: RareValues, { resolve, terminal }: RareContext)
 function pushed(outputs: readonly BuildOutput[]): BuildOutput[] {
   const push = { byDigest: false }
   const all = outputs.map((o) => (o.type === 'image' && !o.push ? { ...o, push } : o))
-  return all.some((o) => o.push) ? all : [...all, { type: 'image', tar: true, names: [], dest: undefined, store: false, push }]
+  return all.some((o) => o.push)
+    ? all
+    : [...all, { type: 'image', tar: true, names: [], dest: undefined, store: false, push }]
 }
 
 /** One platform; DOCKER_DEFAULT_PLATFORM where none is given. */
