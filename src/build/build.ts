@@ -45,7 +45,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const [dockerfile, checks] = await internal.run(
     `[internal] load build definition from ${job.file.split('/').pop()}`,
     async ({ status, id }) => {
-      status(`transferring dockerfile: ${job.text.length}B`)
+      status('transferring dockerfile:', new TextEncoder().encode(job.text).length)
       const parsed = parseDockerfile(job.text, { file: job.file, syntax: job.plan.buildArgs.BUILDKIT_SYNTAX })
       return [parsed, new BuildChecks(parsed, job, host, id)] as const
     },
@@ -68,6 +68,7 @@ export async function buildImage(job: BuildJob, host: BuildHost, sink: ImageSink
   const inline = job.inlineCache && entries ? caching?.inlineFields(entries.records, solved.layers) : undefined
   const image = await internal.run('exporting to image', async ({ status, transfer }) => {
     const image = await exportImage(host, sink, plan, solver, solved, { ...job, inline, transfer })
+    status('exporting layers')
     status(`writing image ${image.config.digest}`)
     for (const tag of job.tags) status(`naming to ${tag}`)
     return image

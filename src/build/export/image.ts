@@ -54,7 +54,6 @@ export async function exportImage(
     return described
   }
   const descriptors = await Promise.all(solved.layers.map(describe))
-  moved.end()
   signal.throwIfAborted()
   const fixed = fixedConfig(
     plan,

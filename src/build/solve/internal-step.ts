@@ -5,8 +5,8 @@ import type { BuildHost } from '../seams.js'
 export interface InternalProgress {
   /** Number of its vertex. */
   id: number
-  /** A finished line below the step. */
-  status(text: string): void
+  /** A finished line below the step, with a number of bytes where there is one. */
+  status(text: string, bytes?: number): void
   transfer: StartTransfer
 }
 
@@ -24,8 +24,8 @@ export class InternalStep {
     const id = this.#host.nextVertexId()
     progress({ type: 'vertex', id, name, digest: this.#host.sha256().update(`${id} ${name}`).hex(), inputs: [] })
     progress({ type: 'start', id, time: nowMs() })
-    const status = (text: string) =>
-      progress({ type: 'status', id, time: nowMs(), name: text, current: 0, total: 0, done: true })
+    const status = (text: string, bytes = 0) =>
+      progress({ type: 'status', id, time: nowMs(), name: text, current: bytes, total: 0, done: true })
     try {
       const result = await work({ id, status, transfer: transfersOf(this.#host, id) })
       progress({ type: 'done', id, time: nowMs(), cached: false })
