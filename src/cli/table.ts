@@ -65,6 +65,14 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Show what this machine offers and how to mend what is missing',
     load: () => import('./commands/doctor.js'),
   },
+  info: {
+    summary: 'Show what is known of the store and of this machine',
+    load: () => import('./commands/info.js'),
+  },
+  unshare: {
+    summary: 'Run a command (a shell) as root of the id mapping, to look at files of mapped ids',
+    load: () => import('./commands/unshare.js'),
+  },
   version: { summary: 'Show the version of tsbox and what it runs on', load: () => import('./commands/version.js') },
   help: { summary: 'Help about a command', load: () => import('./commands/help.js') },
 }
@@ -107,6 +115,10 @@ const imageOnly: Readonly<Record<string, Entry>> = {
 const df: Entry = {
   summary: 'Show how much room images, containers, volumes and the build cache take',
   load: () => import('./commands/system-df.js'),
+}
+const reset: Entry = {
+  summary: 'Remove all that tsbox keeps: containers, images, volumes, caches',
+  load: () => import('./commands/system-reset.js'),
 }
 const cache: Readonly<Record<string, Entry>> = {
   du: {
@@ -198,6 +210,6 @@ export const groups: Readonly<Record<string, Group>> = {
   },
   builder: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache } },
   buildx: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache }, hidden: true },
-  system: { summary: 'Manage tsbox', commands: { df, prune } },
+  system: { summary: 'Manage tsbox', commands: { df, info: commands.info!, prune, reset } },
   dockerfile: { summary: 'Tools for Dockerfiles', commands: { ops }, hidden: true },
 }

@@ -78,7 +78,9 @@ export type {
   CacheFilter,
   DoctorReport,
   SystemEngine,
+  SystemInfo,
   SystemPruneRequest,
+  UnshareRequest,
   VolumeEngine,
   VolumeSummary,
 } from './api/system.js'

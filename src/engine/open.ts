@@ -151,6 +151,9 @@ class NodeEngine implements Engine {
         const { NodeSystem } = await import('./system/node-system.js')
         return new NodeSystem(this.#imageDeps()).usage()
       },
+      reset: async () => (await import('./system/reset.js')).resetStore(this.#imageDeps()),
+      info: async () => (await import('./system/info.js')).systemInfo(this.#imageDeps()),
+      unshare: async (request) => (await import('./system/unshare.js')).unshare(this.#env, request),
     }
   }
 

@@ -21,6 +21,13 @@ function encodeStart(w: FrameWriter, maps: IdMaps): void {
   w.end()
 }
 
+/** What the helper is told first. */
+export function startFrame(maps: IdMaps): Buffer {
+  const w = new FrameWriter()
+  encodeStart(w, maps)
+  return w.take()
+}
+
 /** The helper's process and its lanes; the first one is the control lane, whose end is the helper's. */
 export interface AgentProcess {
   lanes: Lane[]
@@ -63,7 +70,8 @@ function spawnFailure(child: ChildProcess, path: string): Promise<never> {
   })
 }
 
-function started(control: Lane, maps: IdMaps): Promise<void> {
+/** Tells the helper its namespaces; settles when it is in them. @throws {HelperError} */
+export function started(control: Lane, maps: IdMaps): Promise<void> {
   return new Promise((resolve, reject) => {
     control.attach({
       frame(type, payload) {
@@ -75,9 +83,7 @@ function started(control: Lane, maps: IdMaps): Promise<void> {
       data() {},
       closed: () => reject(new HelperError('start helper', '', '')),
     })
-    const w = new FrameWriter()
-    encodeStart(w, maps)
-    control.send(w.take())
+    control.send(startFrame(maps))
   })
 }
 

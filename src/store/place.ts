@@ -9,6 +9,27 @@ import { unlinkIfThere } from '../util/unlink.js'
 /** Version of the layout; a store of a later one is refused. */
 export const STORE_VERSION = 1
 
+/** Everything that tsbox puts into the store's folder, beside files named after a process. */
+export const STORE_NAMES: readonly string[] = [
+  'blobs',
+  'builds',
+  'cache',
+  'containers',
+  'diffids',
+  'downloads',
+  'images',
+  'leases',
+  'mode.json',
+  'mounts',
+  'origins',
+  'snapshots',
+  'sums',
+  'tmp',
+  'tocs',
+  'version',
+  'volumes',
+]
+
 /**
  * The store's folder. Folders below it come into being with the first thing that is put into them, so that opening a
  * store costs one read, and reading from one that was never written needs no write permission.

@@ -165,6 +165,9 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       prune: record('pruneCache', () => ({ pruned: answers.usage ?? [], reclaimedBytes: 1234 })),
     },
     system: {
+      reset: record('reset', () => ({ stopped: 0, kept: [] })),
+      info: record('info', () => undefined as never),
+      unshare: record('unshare', () => 7) as never,
       prune: record('prune', () => ({ deleted: ['a'], reclaimedBytes: 1234 })),
       usage: record('usage', () => undefined as never),
     },

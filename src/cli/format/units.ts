@@ -13,6 +13,19 @@ export function humanSize(bytes: number, digits = 3): string {
   return `${Number(value.toPrecision(digits))}${UNITS[unit]}`
 }
 
+const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+
+/** `1.952GiB`. @see docker/go-units BytesSize */
+export function binarySize(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < BINARY_UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${Number(value.toPrecision(4))}${BINARY_UNITS[unit]}`
+}
+
 /** A span of time: `About a minute`, `3 weeks`. @see docker/go-units HumanDuration */
 export function humanDuration(ms: number): string {
   const seconds = Math.trunc(ms / 1000)

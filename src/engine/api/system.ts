@@ -23,6 +23,40 @@ export interface SystemEngine {
   prune(request: SystemPruneRequest): Promise<{ deleted: string[]; reclaimedBytes: number }>
   /** What takes how much room. */
   usage(): Promise<DiskUsage>
+  /**
+   * Kills all containers and removes everything of the store.
+   *
+   * @returns how many ran; names in its folder that are not tsbox's, and stay
+   * @throws TsboxError E_STORE_BUSY, E_STORE_LEFT
+   */
+  reset(): Promise<{ stopped: number; kept: string[] }>
+  info(): Promise<SystemInfo>
+  /** Runs a program of this machine inside the id mapping, with this process's streams. @returns its exit code */
+  unshare(request: UnshareRequest): Promise<number>
+}
+
+export interface UnshareRequest {
+  /** Empty: the user's shell. */
+  command: readonly string[]
+  userns: 'auto' | 'subid' | 'single'
+}
+
+/** What is known of the store and of this machine. */
+export interface SystemInfo {
+  containers: { total: number; running: number; paused: number; stopped: number }
+  images: number
+  /** Folder of the store. */
+  root: string
+  hostname: string
+  kernel: string
+  operatingSystem: string
+  /** As `uname -m`. */
+  machine: string
+  cpus: number
+  memoryBytes: number
+  cgroupVersion: '1' | '2'
+  /** The best id mode that this user has the means for. */
+  userns: 'subid' | 'single'
 }
 
 /** Which unused things go. */

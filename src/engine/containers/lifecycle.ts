@@ -167,7 +167,9 @@ export class Lifecycle {
     control?.close()
     const { runner } = record
     // Its init, and all of the container, dies with it.
-    if (runner && isAlive(runner) && containerState(record, this.dir(record)).status === 'running')
+    const dir = this.dir(record)
+    // One that removes its container has nothing more to say there, but maybe to who waits.
+    if (runner && isAlive(runner) && existsSync(dir) && containerState(record, dir).status === 'running')
       killIfThere(runner.pid)
   }
 }

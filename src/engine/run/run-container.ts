@@ -8,7 +8,9 @@ import type { StoredImage } from '../images/stored-image.js'
 import { type CreateDeps, createContainer, removeContainer } from './create-container.js'
 import { EarlySignals, Interrupted } from './early-signals.js'
 import { failedRecord, startContainer, startDetached } from './start-container.js'
-import { joinStep, rawTerminal, terminalSize } from './terminal.js'
+import { endBySignals, joinStep, rawTerminal, terminalSize } from './terminal.js'
+
+const KILLED = 137
 
 /** Runs new containers, in the foreground or in the background. */
 export class ContainerRunner {
@@ -93,11 +95,10 @@ export class ContainerRunner {
         },
       })
       onStart()
-      leave = joinStep(step, { tty, sigProxy: request.sigProxy !== false })
-      // Those that are not for the program do what they would have done a moment later.
-      const pass =
-        request.sigProxy === false ? (n: number) => process.kill(process.pid, n) : (n: number) => step.signal(n)
-      for (const signal of early.release()) pass(signal)
+      leave = request.sigProxy === false ? endBySignals(step, tty) : joinStep(step, tty)
+      const missed = early.release()
+      if (request.sigProxy !== false) for (const signal of missed) step.signal(signal)
+      else if (missed[0] !== undefined) process.kill(process.pid, missed[0])
       return { id: record.id, ...(await outcomeOf(step)) }
     } finally {
       restore()
@@ -119,9 +120,10 @@ async function consoleOf(
 }
 
 async function outcomeOf(step: Step): Promise<{ exitCode: number; detached?: boolean }> {
-  const left = step.left.then(() => undefined)
-  const exit = await Promise.race([step.exit, left]).catch(() => left)
-  return exit ? { exitCode: exitCodeOf(exit) } : { exitCode: 0, detached: true }
+  // The monitor was killed, and the container with it.
+  const exit = step.exit.then(exitCodeOf, () => KILLED).then((exitCode) => ({ exitCode }))
+  // Settles first where the user left: the step is over then, too.
+  return await Promise.race([step.left.then(() => ({ exitCode: 0, detached: true })), exit])
 }
 
 /** Docker's: the program's own, 128 and the number for a signal. */

@@ -14,6 +14,9 @@ export const FORWARDED = [
   'SIGWINCH',
 ] as const
 
+/** Of those, the ones that a user sends to end a command. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const
+
 /** Size of the terminal on standard output; undefined where there is none. */
 export function terminalSize(): { columns: number; rows: number } | undefined {
   const { columns, rows, isTTY } = process.stdout
@@ -25,13 +28,33 @@ export function terminalSize(): { columns: number; rows: number } | undefined {
  *
  * @returns undoes all of it
  */
-export function joinStep(step: Step, { tty, sigProxy }: { tty: boolean; sigProxy: boolean }): () => void {
+export function joinStep(step: Step, tty: boolean): () => void {
   const undo: (() => void)[] = []
-  for (const name of sigProxy ? FORWARDED : []) {
+  for (const name of FORWARDED) {
     if (tty && name === 'SIGWINCH') continue
     const forward = () => step.signal(constants.signals[name])
     process.on(name, forward)
     undo.push(() => process.off(name, forward))
+  }
+  if (tty) undo.push(followSize(step))
+  return () => {
+    for (const f of undo) f()
+  }
+}
+
+/**
+ * As {@link joinStep}, but signals are this process's own: they end it as they would without anybody who listens. One
+ * that was caught a moment ago, by a listener that is gone when its turn comes, would be lost else.
+ */
+export function endBySignals(step: Step, tty: boolean): () => void {
+  const undo: (() => void)[] = []
+  for (const name of ENDING) {
+    const end = () => {
+      process.removeAllListeners(name)
+      process.kill(process.pid, name)
+    }
+    process.on(name, end)
+    undo.push(() => process.off(name, end))
   }
   if (tty) undo.push(followSize(step))
   return () => {

@@ -8,7 +8,7 @@ import { untagUnused } from '../images/prune.js'
 import { measureStore } from './disk-usage.js'
 
 /** The engine's work on the store as a whole. */
-export class NodeSystem implements SystemEngine {
+export class NodeSystem implements Pick<SystemEngine, 'prune' | 'usage'> {
   readonly #deps: ImageDeps
 
   constructor(deps: ImageDeps) {

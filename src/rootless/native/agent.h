@@ -7,4 +7,7 @@ int agent_main(char **argv);
 /* `tsbox-helper inside LANES MODE PARENT`: the agent after it entered its namespaces. */
 int inside_main(char **argv);
 
+/* `unshare`: enters the namespaces that a START frame on descriptor 3 asks for, says READY, and executes argv. */
+int unshare_main(char **argv);
+
 #endif

@@ -11,6 +11,8 @@ int main(int argc, char **argv)
 		return agent_main(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "inside"))
 		return inside_main(argv + 2);
+	if (argc >= 3 && !strcmp(argv[1], "unshare"))
+		return unshare_main(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "output"))
 		return output_main(argv[2]);
 	fprintf(stderr, "tsbox-helper: started by tsbox, not by hand\n");

@@ -225,6 +225,8 @@ void step_hear_init(struct step *s, const struct frame *f)
 		forward(s->out, f);
 		break;
 	case FR_STARTED:
+		s->started = true;
+		__attribute__((fallthrough));
 	case FR_FILE:
 		forward(s->out, f);
 		break;

@@ -39,7 +39,7 @@ struct step {
 	struct relay *relay;
 
 	/* How it went. */
-	bool ready, has_exit, killed;
+	bool ready, started, has_exit, killed;
 	uint8_t exit_kind;
 	uint32_t exit_value;
 	struct failure failure;

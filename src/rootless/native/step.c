@@ -92,7 +92,8 @@ static void supervise(struct step *s)
 		struct pollfd set[count];
 		wait_for_news(s, set, count);
 		move_bytes(s, set);
-		if (s->monitor && s->monitor->left && !s->detached)
+		/* Node hears that the payload started before it hears that its user left. */
+		if (s->monitor && s->monitor->left && s->started && !s->detached)
 			step_leave(s);
 		if (set[P_LANE].revents && s->lane->fd >= 0 && reader_fill(s->lane) <= 0)
 			lose_lane(s);
@@ -136,10 +137,11 @@ static void end_monitor(struct step *s)
 		monitor_record(s->monitor, s->exit_kind, s->exit_value, &s->failure);
 	if (s->trash && s->trash[0])
 		monitor_discard(s->folder, s->trash);
-	if (s->monitor->console)
-		console_finish(s->monitor->console, s->lane->fd);
-	s->monitor->console = NULL;
+	struct console *console = s->monitor->console;
 	monitor_close(s->monitor, s->exit_kind, s->exit_value);
+	/* Last, as it may take as long as somebody does not read on. */
+	if (console)
+		console_finish(console, s->lane->fd);
 	if (s->detached)
 		_exit(0);
 	free(s->folder);
