@@ -1,6 +1,7 @@
 import { TsboxError } from '../base/error.js'
 import type { Clock } from './clock.js'
 import { WasiHost } from './host/host.js'
+import { EmptyInput, OutputStream } from './host/stdio.js'
 import { compileCommand } from './module.js'
 import { type CommandMount, ensureDir, mountAll, mountDevices } from './mounts.js'
 import { findProgram } from './program.js'
@@ -70,7 +71,8 @@ export function runCommand(command: Command, world: CommandWorld): CommandResult
     throw new TsboxError('E_PROGRAM_NOT_FOUND', `run: no such program in the root: "${name}"`, { exitCode: 127 })
   const module = compileCommand(contentOf(program), name, command.limits.memoryBytes)
   const cwd = ensureDir(tree, command.cwd)
-  const host = new WasiHost({ ...world, tree, cwd, args: command.args, env: environment(command, user) })
+  const stdio = [new EmptyInput(), new OutputStream(world.stdout), new OutputStream(world.stderr)] as const
+  const host = new WasiHost({ ...world, tree, cwd, args: command.args, env: environment(command, user), stdio })
   return { exitCode: execute(host, module, world), changes: diff(tree) }
 }
 

@@ -9,11 +9,10 @@ import { descriptorCalls } from './calls-fd.js'
 import { pathCalls } from './calls-path.js'
 import { pollCalls } from './calls-poll.js'
 import { errnoOf } from './errno.js'
-import { DIR_RIGHTS, FILE_RIGHTS } from './fd.js'
+import { DIR_RIGHTS, FILE_RIGHTS, type HostFd } from './fd.js'
 import { GuestMemory } from './memory.js'
 import { DirFd } from './node-fd.js'
 import type { Process } from './process.js'
-import { EmptyInput, OutputStream } from './stdio.js'
 
 /** System calls by name. They throw VfsError or return; success and failure become numbers around them. */
 // biome-ignore lint/suspicious/noExplicitAny: i32 arguments are numbers, i64 ones bigints, as each call declares
@@ -28,8 +27,8 @@ export interface HostOptions {
   env: readonly string[]
   clock: Clock
   random: FillRandom
-  stdout(chunk: Uint8Array): void
-  stderr(chunk: Uint8Array): void
+  /** Input, output and errors. */
+  stdio: readonly [HostFd, HostFd, HostFd]
 }
 
 /**
@@ -49,7 +48,7 @@ export class WasiHost {
       { base: DIR_RIGHTS, inheriting: DIR_RIGHTS | FILE_RIGHTS },
       '/',
     )
-    const fds = [new EmptyInput(), new OutputStream(options.stdout), new OutputStream(options.stderr), root]
+    const fds = [...options.stdio, root]
     this.#shim = new WASI([], [], fds, { debug: false })
     const process: Process = {
       ...options,

@@ -69,7 +69,7 @@ function fileEntry(state: State, file: FileInode, path: string): DiffEntry {
   const link = state.firstNames.get(file)
   if (link !== undefined) return { entry: { ...entryOf(file, path, 'hardlink'), xattrs: undefined, link } }
   if (file.links > 1) state.firstNames.set(file, path)
-  const mode = !file.origin && isProgram(file) ? file.mode | 0o111 : file.mode
+  const mode = !file.origin && !file.exactMode && isProgram(file) ? file.mode | 0o111 : file.mode
   const entry = { ...entryOf(file, path, 'file'), mode, size: file.content.sizeBytes }
   return { entry, content: file.content.chunks() }
 }

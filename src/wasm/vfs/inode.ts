@@ -35,6 +35,8 @@ export interface FileInode extends Common {
   readonly content: FileContent
   /** Descriptors that hold it; its memory is freed when neither a name nor a descriptor is left. */
   open: number
+  /** Somebody who can give modes made it or gave it one: what it looks like does not make it executable. */
+  exactMode?: boolean
 }
 
 /** A directory; names missing from `children` are looked up in `origin`, null ones are removed. */
