@@ -16,6 +16,8 @@ export interface ToolContext {
   /** Writes a line to standard error, after the tool's name. */
   warn(message: string): void
   world: ShellWorld
+  /** Whether there is a tool of the name. */
+  knows(name: string): boolean
   /**
    * Runs another command, for `xargs`, `find -exec` and `env`.
    *

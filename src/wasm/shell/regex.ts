@@ -117,13 +117,13 @@ class Translator {
     return { source: ')', begins: false }
   }
 
-  /** In a regular expression's brackets `!` and backslashes are ordinary characters. */
+  /** In a regular expression's brackets a backslash is an ordinary character. */
   #bracket(): string {
     const end = bracketEnd(this.#text, this.#at)
     if (end >= this.#text.length) return this.#fail('Unmatched [, [^, [:, [., or [=')
     const inner = this.#text.slice(this.#at, end).replaceAll('\\', '\\\\')
     this.#at = end + 1
-    return bracketAt(`[${inner.startsWith('!') ? `\\${inner}` : inner}]`, 0)?.source ?? '(?!)'
+    return bracketAt(`[${inner}]`, 0, '^')?.source ?? '(?!)'
   }
 
   #escape(): { source: string; begins: boolean } {

@@ -5,7 +5,7 @@ import { type BuiltinContext, type Meaning, type RunOptions, ToolError } from '.
 import { BrokenPipe, FunctionReturn, LoopExit, ShellError, ShellExit } from './error.js'
 import { Expander } from './expand/expand.js'
 import { patternRegExp } from './expand/pattern.js'
-import { errorWords } from './files.js'
+import { errorWords, readAll } from './files.js'
 import { findExecutable, type Programs } from './programs.js'
 import { redirect } from './redirect.js'
 import type { ShellState } from './state.js'
@@ -352,6 +352,7 @@ export class Shell {
     if (Object.hasOwn(BUILTINS, name)) return this.#builtin(name, rest, false)
     if (!name.includes('/') && Object.hasOwn(TOOLS, name) && !this.#shadowed(name))
       return this.#tool(name, rest, options)
+    if (isShell(name)) return this.#shell(args, options)
     return this.#program(args, options)
   }
 
@@ -457,6 +458,7 @@ export class Shell {
         out,
         warn,
         world: state.world,
+        knows: (word) => isShell(word) || Object.hasOwn(TOOLS, word),
         run,
       })
       out.flush()
@@ -506,27 +508,85 @@ export class Shell {
     return 126
   }
 
+  /** `sh` as a command: this shell again. */
+  #shell(args: readonly string[], options: RunOptions): number {
+    const [name, ...words] = args as [string, ...string[]]
+    const letters = new Set<string>()
+    let at = 0
+    for (; at < words.length && /^[-+]./.test(words[at]!) && words[at] !== '--'; at++) {
+      for (const letter of words[at]!.slice(1)) letters.add(letter)
+      if (words[at]!.endsWith('o')) letters.delete('o')
+    }
+    if (words[at] === '--') at++
+    const unknown = [...letters].find((l) => !'cefuxvCas'.includes(l))
+    if (unknown !== undefined) throw new ShellError(`${name}: Illegal option -${unknown}`, 2)
+    const operands = words.slice(at)
+    const child = this.#newShell(letters)
+    const { state } = child
+    let text: string
+    if (letters.has('c')) {
+      const [script, own, ...rest] = operands
+      if (script === undefined) throw new ShellError(`${name}: -c requires an argument`, 2)
+      text = script
+      state.name = own ?? name
+      state.args = rest
+    } else if (operands.length > 0 && !letters.has('s')) {
+      const [path, ...rest] = operands as [string, ...string[]]
+      const node = this.state.files.find(path)
+      if (node?.kind !== 'file') {
+        this.#complain(`cannot open ${path}: No such file`)
+        return 2
+      }
+      text = textOf(this.state.files.read(path))
+      state.name = path
+      state.args = rest
+    } else {
+      text = textOf(options.stdin ?? readAll(this.state.descriptors.get(0)?.fd ?? new PipeReader(new Pipe())))
+      state.name = name
+      state.args = operands
+    }
+    if (options.stdin) state.descriptors.set(0, new OpenFile(new PipeReader(pipeOf(options.stdin))))
+    return child.#subshell(() => child.#evaluate(text))
+  }
+
+  /** A shell that shares nothing with this one but what is exported, and its files. */
+  #newShell(letters: ReadonlySet<string>): Shell {
+    const child = this.#fork()
+    const { state } = child
+    for (const [key, variable] of [...state.variables]) if (!variable.exported) state.variables.delete(key)
+    for (const [key, value] of [
+      ['IFS', ' \t\n'],
+      ['OPTIND', '1'],
+      ['PWD', state.files.cwd],
+    ] as const)
+      state.variables.set(key, { value, exported: key === 'PWD', readonly: false })
+    for (const variable of state.variables.values()) variable.readonly = false
+    state.functions.clear()
+    state.traps.clear()
+    state.options.clear()
+    for (const letter of letters) if (letter !== 'c' && letter !== 's') state.options.add(letter)
+    state.status = 0
+    state.line = 1
+    child.#tested = 0
+    return child
+  }
+
   /** A file that begins with `#!`, or plain text, which a shell reads. */
   #script(path: string, args: readonly string[], options: RunOptions): number {
     const content = textOf(this.state.files.read(path))
     const match = /^#![ \t]*([^\s]+)[ \t]*([^\n]*?)[ \t]*\n/.exec(`${content}\n`)
     const interpreter = match?.[1]
-    if (interpreter !== undefined && !/(?:^|\/)(?:sh|dash|ash)$/.test(interpreter)) {
+    if (interpreter !== undefined && !isShell(interpreter)) {
       const argument = match![2] === '' ? [] : [match![2]!]
       return this.#runCommand(
         [interpreter.replace(/^(?:\/usr)?\/bin\/env$/, 'env'), ...argument, path, ...args.slice(1)],
         options,
       )
     }
-    const child = this.#fork()
+    const child = this.#newShell(new Set(match?.[2]?.match(/^-(\w+)$/)?.[1] ?? ''))
     const { state } = child
-    for (const [name, variable] of [...state.variables]) if (!variable.exported) state.variables.delete(name)
-    state.functions.clear()
-    state.traps.clear()
-    for (const letter of match?.[2]?.match(/^-(\w+)$/)?.[1] ?? '') state.options.add(letter)
     state.name = path
-    state.args = args.slice(1) as string[]
-    child.#tested = 0
+    state.args = args.slice(1)
     return child.#subshell(() => child.#evaluate(content))
   }
 
@@ -536,7 +596,8 @@ export class Shell {
     if (this.state.functions.has(name)) return { kind: 'function' }
     if (Object.hasOwn(BUILTINS, name)) return { kind: 'builtin' }
     const path = findExecutable(this.state, name)
-    if (!name.includes('/') && Object.hasOwn(TOOLS, name) && !this.#shadowed(name)) return { kind: 'tool' }
+    if (!name.includes('/') && (isShell(name) || Object.hasOwn(TOOLS, name)) && !this.#shadowed(name))
+      return { kind: 'tool' }
     return path === undefined ? undefined : { kind: 'program', path }
   }
 }
@@ -544,6 +605,11 @@ export class Shell {
 /** As dash has it: a failing group, loop or condition is the failure of what is in it. */
 function countsForErrexit(commands: readonly Command[]): boolean {
   return commands.length > 1 || commands[0]!.type === 'simple' || commands[0]!.type === 'subshell'
+}
+
+/** Names of POSIX shells, with a path or without. */
+function isShell(name: string): boolean {
+  return /^(?:(?:\/usr)?\/bin\/)?(?:sh|dash|ash)$/.test(name)
 }
 
 function pipeOf(data: Uint8Array): Pipe {

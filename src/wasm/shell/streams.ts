@@ -192,6 +192,11 @@ export class LineReader {
     }
   }
 
+  /** Bytes that were read and not handed out. */
+  get unread(): number {
+    return this.#rest.length
+  }
+
   #more(): Uint8Array {
     const chunk = new Uint8Array(1 << 16)
     const got = this.#fd.read(chunk)

@@ -75,11 +75,15 @@ export function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
 }
 
-/** A bracket expression: its source, and where its `]` is; undefined where it never closes. */
-export function bracketAt(pattern: string, start: number): { source: string; end: number } | undefined {
+/** A bracket expression: its source, and where its `]` is; undefined where it never closes. @param not what negates it */
+export function bracketAt(
+  pattern: string,
+  start: number,
+  not: '!' | '^' = '!',
+): { source: string; end: number } | undefined {
   let i = start + 1
   let source = '['
-  if (pattern[i] === '!' || pattern[i] === '^') {
+  if (pattern[i] === not) {
     source += '^'
     i++
   }

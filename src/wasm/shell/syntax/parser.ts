@@ -392,7 +392,7 @@ class Parser {
         continue
       }
       const start = cursor.offset
-      const word = this.#words.word()
+      const word = this.#words.word(command.words.length === 0)
       if (!word) break
       const assignment = command.words.length === 0 ? assignmentOf(word) : undefined
       if (assignment) {

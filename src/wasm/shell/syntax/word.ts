@@ -20,12 +20,12 @@ export class WordReader {
     this.#commands = commands
   }
 
-  /** The word here; undefined where none begins. */
-  word(): Word | undefined {
+  /** The word here; undefined where none begins. @param assigns it may be an assignment, whose value may begin with a tilde */
+  word(assigns = false): Word | undefined {
     const cursor = this.#cursor
     if (BREAKS.has(cursor.peek())) return undefined
     const at = cursor.position()
-    const parts = this.#parts((c) => BREAKS.has(c), true)
+    const parts = this.#parts((c) => BREAKS.has(c), assigns)
     return { parts, at }
   }
 
@@ -44,10 +44,10 @@ export class WordReader {
     return { parts: out.list, at }
   }
 
-  #parts(ends: (c: string) => boolean, tilde: boolean): WordPart[] {
+  #parts(ends: (c: string) => boolean, assigns: boolean): WordPart[] {
     const cursor = this.#cursor
     const out = new Parts()
-    if (tilde && cursor.peek() === '~') this.#tilde(out, ends)
+    if (cursor.peek() === '~') this.#tilde(out, ends)
     for (let c = cursor.peek(); c !== '' && !ends(c); c = cursor.peek()) {
       if (c === "'") this.#singleQuotes(out)
       else if (c === '"') this.#doubleQuotes(out)
@@ -62,7 +62,7 @@ export class WordReader {
         cursor.next()
         out.text(c, false)
         // Of an assignment's value, and after each colon in it.
-        if ((c === '=' || c === ':') && cursor.peek() === '~' && out.isAssignment)
+        if (assigns && (c === '=' || c === ':') && cursor.peek() === '~' && out.isAssignment)
           this.#tilde(out, (d) => d === ':' || ends(d))
       }
     }
@@ -203,7 +203,7 @@ export class WordReader {
     part.operator = operator
     const at = cursor.position()
     const isPattern = operator.startsWith('%') || operator.startsWith('#')
-    const parts = part.quoted && !isPattern ? this.#quotedUntilBrace(start) : this.#parts((c) => c === '}', true)
+    const parts = part.quoted && !isPattern ? this.#quotedUntilBrace(start) : this.#parts((c) => c === '}', false)
     part.word = { parts, at }
     if (!cursor.take('}')) cursor.fail('missing }', start, 'every ${ needs its }')
   }

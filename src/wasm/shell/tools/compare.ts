@@ -38,7 +38,7 @@ const cmp: Tool = (args, context) => {
       differs = true
       if (o.has('s')) return 1
       if (!o.has('l')) {
-        context.out.text(`${first} ${second} differ: byte ${i + 1}, line ${line}\n`)
+        context.out.text(`${first} ${second} differ: char ${i + 1}, line ${line}\n`)
         return 1
       }
       context.out.text(`${i + 1} ${a[i]!.toString(8).padStart(3)} ${b[i]!.toString(8).padStart(3)}\n`)

@@ -170,7 +170,7 @@ class Copier {
     const there = files.find(target)
     if (there && there.kind !== 'dir')
       throw new ToolError(`cannot overwrite non-directory '${target}' with directory '${source}'`)
-    for (let at = files.stat(`${target.replace(/\/+$/, '')}/..`.replace(/^$/, '.')) as typeof node; ; ) {
+    for (let at = (there ?? files.place(target.replace(/(.)\/+$/, '$1')).dir) as typeof node; ; ) {
       if (at === node) throw new ToolError(`cannot copy a directory, '${source}', into itself, '${target}'`)
       if (at === files.tree.root) break
       at = files.tree.parentOf(at)

@@ -187,6 +187,7 @@ class Search {
           continue
         }
         if (o.has('o')) {
+          this.#expression.lastIndex = 0
           if (!o.has('v')) for (const [m] of text.matchAll(this.#expression)) if (m !== '') line(m, number, ':')
           continue
         }

@@ -185,18 +185,15 @@ const which: Tool = (args, context) => {
   return status
 }
 
-function lookup({ files, env: own }: ToolContext, name: string): string | undefined {
+function lookup({ files, env: own, knows }: ToolContext, name: string): string | undefined {
   const runs = (path: string) => {
     const node = files.find(path)
     return node?.kind === 'file' && (node.mode & 0o111) !== 0
   }
   if (name.includes('/')) return runs(name) ? name : undefined
   const paths = (own.get('PATH') ?? '').split(':').map((dir) => `${dir || '.'}/${name}`)
-  return paths.find(runs) ?? (Object.hasOwn(miscTools, name) || KNOWN.has(name) ? `/usr/bin/${name}` : undefined)
+  return paths.find(runs) ?? (knows(name) ? `/usr/bin/${name}` : undefined)
 }
-
-/** Names of our tools; told by the table, which stands above. */
-export const KNOWN = new Set<string>()
 
 /** @see POSIX.1-2017, XCU expr */
 const expr: Tool = (args, { out }) => {

@@ -138,6 +138,8 @@ const head: Tool = (args, context) => {
         if (held.length > count) out.text(textOf(held.shift()!))
       }
     }
+    // What was not needed is there for the next reader, as far as the file can be wound back.
+    if (reader.unread > 0 && fd.inode?.kind === 'file') fd.seek(BigInt(-reader.unread), 1)
   })
 }
 

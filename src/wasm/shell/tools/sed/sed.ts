@@ -43,8 +43,11 @@ export const sed: Tool = (args, context) => {
   if (text.startsWith('#n\n')) text = text.slice(2)
   const parse = () => parseSed(text, o.has('E') || o.has('r'))
   const delimiter = o.has('z') ? '\0' : '\n'
-  if (inPlace === undefined)
-    return new Editor(context, parse(), quiet, delimiter, (t) => context.out.text(t)).run(operands)
+  if (inPlace === undefined) {
+    const editor = new Editor(context, parse(), quiet, delimiter, (t) => context.out.text(t))
+    if (!o.has('s')) return editor.run(operands)
+    return operands.map((name) => editor.run([name])).find((status) => status !== 0) ?? 0
+  }
   const suffix = /^-[nErsz]*I(.*)$/s.exec(inPlace)?.[1] ?? /=(.*)$/s.exec(inPlace)?.[1] ?? ''
   return editInPlace(context, operands, { parse, quiet, delimiter, suffix })
 }
@@ -95,6 +98,8 @@ class Editor {
   #next = 0
   /** The last line had no end. */
   #unended = false
+  /** What was printed last lacks its end, which comes before anything else does. */
+  #open = false
   readonly #written = new Map<string, string>()
 
   constructor(
@@ -113,6 +118,7 @@ class Editor {
 
   /** @returns the exit status */
   run(operands: readonly string[]): number {
+    this.#lines = []
     let status = eachInput(
       this.#context,
       operands,
@@ -123,6 +129,8 @@ class Editor {
       },
       2,
     )
+    this.#number = 0
+    this.#next = 0
     this.#unended = this.#lines.length > 0 && !this.#lines.at(-1)!.endsWith(this.#delimiter)
     while (this.#advance(false)) {
       const ended = this.#cycle()
@@ -156,11 +164,18 @@ class Editor {
   }
 
   #line(text: string): void {
-    this.#put(text + (this.#isLast && this.#unended ? '' : this.#delimiter))
+    const open = this.#isLast && this.#unended
+    this.#print(text + (open ? '' : this.#delimiter))
+    this.#open = open
+  }
+
+  #print(text: string): void {
+    this.#put(this.#open ? this.#delimiter + text : text)
+    this.#open = false
   }
 
   #flush(): void {
-    for (const text of this.#appended.splice(0)) this.#put(text)
+    for (const text of this.#appended.splice(0)) this.#print(text)
   }
 
   /** @returns an exit status where the script ends it all */
@@ -268,7 +283,7 @@ class Editor {
         this.#line(this.#pattern)
         return undefined
       case 'P':
-        this.#put(this.#pattern.split('\n')[0]! + this.#delimiter)
+        this.#print(this.#pattern.split('\n')[0]! + this.#delimiter)
         return undefined
       case 'd':
         return 'delete'
@@ -308,10 +323,10 @@ class Editor {
         this.#pattern = ''
         return undefined
       case '=':
-        this.#put(`${this.#number}\n`)
+        this.#print(`${this.#number}\n`)
         return undefined
       case 'l':
-        this.#put(`${visible(this.#pattern)}$\n`)
+        this.#print(`${visible(this.#pattern)}$\n`)
         return undefined
       case 'y':
         this.#pattern = [...this.#pattern].map((c) => command.map!.get(c) ?? c).join('')
@@ -320,11 +335,11 @@ class Editor {
         this.#appended.push(command.text)
         return undefined
       case 'i':
-        this.#put(command.text)
+        this.#print(command.text)
         return undefined
       case 'c':
         // Of a range once, at its end.
-        if (!command.to || command.negated || !command.state.open) this.#put(command.text)
+        if (!command.to || command.negated || !command.state.open) this.#print(command.text)
         return 'delete'
       case 'r':
         if (this.#context.files.find(command.text)?.kind === 'file')
