@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import { TsboxError } from '../base/error.js'
 import type { AgentApi } from '../rootless/agent.js'
 import { HelperError } from '../rootless/error.js'
@@ -11,7 +12,7 @@ import { helperPath } from './helper.js'
 /** What is remembered of the mode that worked, so that a command that needs no helper needs no probe either. */
 interface KnownMode {
   boot: string
-  /** The candidates as they were: another /etc/subuid asks for another look. */
+  /** The candidates as they were, and where: another /etc/subuid or another container asks for another look. */
   candidates: string
   mode: IdMode
 }
@@ -47,6 +48,22 @@ export class AgentProvider {
     return this.#agent
   }
 
+  /**
+   * Why this machine has no namespaces to run anything in; undefined where it has. What worked since the last boot is
+   * not tried again.
+   */
+  async missing(): Promise<string | undefined> {
+    try {
+      const known = this.#store.place.readJson<KnownMode>(this.#modeFile())
+      if (known?.boot === bootId() && known.candidates === placed(this.#candidates())) return undefined
+      await this.agent()
+      return undefined
+    } catch (err) {
+      if (!(err instanceof TsboxError)) throw err
+      return err.message
+    }
+  }
+
   async close(): Promise<void> {
     const agent = this.#agent
     this.#agent = undefined
@@ -57,7 +74,7 @@ export class AgentProvider {
     const candidates = this.#candidates()
     if (candidates.length === 1) return candidates[0]!.mode
     const known = this.#store.place.readJson<KnownMode>(this.#modeFile())
-    if (known?.boot === bootId() && known.candidates === JSON.stringify(candidates)) return known.mode
+    if (known?.boot === bootId() && known.candidates === placed(candidates)) return known.mode
     return (await this.agent()).mode
   }
 
@@ -96,8 +113,7 @@ export class AgentProvider {
   }
 
   #remember(candidates: readonly IdCandidate[], mode: IdMode): void {
-    if (candidates.length === 1) return
-    const known: KnownMode = { boot: bootId(), candidates: JSON.stringify(candidates), mode }
+    const known: KnownMode = { boot: bootId(), candidates: placed(candidates), mode }
     const file = this.#modeFile()
     if (JSON.stringify(this.#store.place.readJson(file)) === JSON.stringify(known)) return
     this.#store.place.write(file, JSON.stringify(known), this.#lease.tempPath('mode'))
@@ -105,5 +121,18 @@ export class AgentProvider {
 
   #modeFile(): string {
     return this.#store.place.path(this.#wanted === 'auto' ? 'mode.json' : `mode-${this.#wanted}.json`)
+  }
+}
+
+/** The same home may be seen from containers that are granted less. */
+function placed(candidates: readonly IdCandidate[]): string {
+  return `${JSON.stringify(candidates)} ${userNamespace()}`
+}
+
+function userNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/user')
+  } catch {
+    return ''
   }
 }

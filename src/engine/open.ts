@@ -81,21 +81,33 @@ class NodeEngine implements Engine {
     const { NodeLayers } = await import('./layers/node-layers.js')
     const shop = this.#shop(userns)
     const layers = new NodeLayers(shop)
-    const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend)
+    const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend, userns)
     const registries = this.#registryDeps()
     return { shop, layers, executors, env: this.#env, hostPlatform: hostPlatform(), registries }
   }
 
-  async #executors(shop: Workshop, layers: NodeLayers, backend: BuildRequest['backend']): Promise<StepExecutor[]> {
+  async #executors(
+    shop: Workshop,
+    layers: NodeLayers,
+    backend: BuildRequest['backend'],
+    userns: BuildRequest['userns'],
+  ): Promise<StepExecutor[]> {
     const { NamespaceExecutor } = await import('./build/namespace-executor.js')
-    const { createWasiExecutor } = await import('./wasi/executor.js')
-    const wasi = createWasiExecutor({
+    const { createShellExecutor, createWasiExecutor } = await import('./wasi/executor.js')
+    const options = {
       workerFile: besideBundle('wasi-worker.cjs', this.#env),
       writer: () => layers.writer(),
       layerFiles: (stack: readonly Layer[]) => layers.tarFiles(stack),
-    })
-    const namespace = new NamespaceExecutor(shop, layers)
-    return backend === 'wasi' ? [wasi] : backend === 'namespace' ? [namespace] : [wasi, namespace]
+    }
+    const wasi = createWasiExecutor(options)
+    if (backend === 'wasi') return [wasi, createShellExecutor(options)]
+    let missing: string | undefined
+    const usable = async () => {
+      missing = await this.#provider(userns).missing()
+      return missing === undefined
+    }
+    if (backend === 'namespace') return [new NamespaceExecutor(shop, layers)]
+    return [wasi, new NamespaceExecutor(shop, layers, usable), createShellExecutor(options, () => missing)]
   }
 
   async run(request: RunRequest): Promise<RunOutcome> {

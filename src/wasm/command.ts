@@ -1,4 +1,5 @@
 import { TsboxError } from '../base/error.js'
+import type { Sha256 } from '../base/hash.js'
 import type { Clock } from './clock.js'
 import { WasiHost } from './host/host.js'
 import { EmptyInput, OutputStream } from './host/stdio.js'
@@ -6,6 +7,9 @@ import { compileCommand } from './module.js'
 import { type CommandMount, ensureDir, mountAll, mountDevices } from './mounts.js'
 import { findProgram } from './program.js'
 import type { FillRandom } from './random.js'
+import { runScript } from './shell/run.js'
+import type { ShellStep } from './shell/step.js'
+import { ShellSyntaxError } from './shell/syntax/error.js'
 import { findUser, type StepUser } from './user.js'
 import { type DiffEntry, diff } from './vfs/diff.js'
 import { VfsError } from './vfs/error.js'
@@ -24,6 +28,8 @@ export interface Command {
   /** As in an image's config. */
   user: string
   mounts: readonly CommandMount[]
+  /** The arguments call a shell, and no program of the root is to run for it. */
+  shell?: ShellStep | undefined
   limits: CommandLimits
 }
 
@@ -40,6 +46,7 @@ export interface CommandWorld {
   lower: LowerDir
   clock: Clock
   random: FillRandom
+  sha256: Sha256
   stdout(chunk: Uint8Array): void
   stderr(chunk: Uint8Array): void
 }
@@ -65,6 +72,7 @@ export function runCommand(command: Command, world: CommandWorld): CommandResult
   const user = findUser(tree, command.user)
   prepare(tree, command)
   tree.owner = { uid: user.uid, gid: user.gid }
+  if (command.shell) return { exitCode: runShell(command, command.shell, { tree, user, world }), changes: diff(tree) }
   const name = command.args[0] ?? ''
   const program = findProgram(tree, { ...command, name })
   if (!program)
@@ -91,6 +99,30 @@ function contentOf(file: FileInode): Uint8Array {
   const bytes = new Uint8Array(file.content.sizeBytes)
   file.content.read(bytes, 0)
   return bytes
+}
+
+/** Runs the step's script. @throws TsboxError E_SHELL_UNSUPPORTED for what is no script */
+function runShell(command: Command, shell: ShellStep, at: { tree: Tree; user: StepUser; world: CommandWorld }): number {
+  const { tree, user, world } = at
+  const { uid, gid } = user
+  try {
+    return runScript({
+      ...shell,
+      tree,
+      dir: ensureDir(tree, command.cwd),
+      cwd: command.cwd,
+      env: environment(command, user),
+      stdio: [new EmptyInput(), new OutputStream(world.stdout), new OutputStream(world.stderr)],
+      world: { clock: world.clock, random: world.random, sha256: world.sha256, uid, gid },
+      memoryBytes: command.limits.memoryBytes,
+    })
+  } catch (err) {
+    if (!(err instanceof ShellSyntaxError)) throw err
+    const { line, column } = err.at
+    throw new TsboxError('E_SHELL_UNSUPPORTED', `run step: line ${line}, column ${column}: ${err.message}`, {
+      hint: err.hint,
+    })
+  }
 }
 
 /** The step's own, with the two that a C library's start and `getcwd` look for. */

@@ -56,7 +56,7 @@ export class WasiExecutor<Step extends WasiStep, Layer> {
    * The module's digest is not in it, because the root's layers are in the key already; nor is the time, which as for
    * any step is that of its first execution.
    */
-  readonly keySalt = `wasi/${HOST_VERSION}`
+  readonly keySalt: string = `wasi/${HOST_VERSION}`
   readonly #options: WasiExecutorOptions<Step, Layer>
 
   constructor(options: WasiExecutorOptions<Step, Layer>) {
@@ -101,7 +101,8 @@ export class WasiExecutor<Step extends WasiStep, Layer> {
   }
 }
 
-function metadataOnly(root: StepTree): LowerDir {
+/** A tree to look up paths in, without contents. */
+export function metadataOnly(root: StepTree): LowerDir {
   return {
     lstat: (path) => root.lstat(path),
     readdir: (path) => root.readdir(path),
@@ -110,7 +111,7 @@ function metadataOnly(root: StepTree): LowerDir {
 }
 
 /** First eight bytes of a file. */
-async function headOf(root: StepTree, path: string): Promise<Uint8Array> {
+export async function headOf(root: StepTree, path: string): Promise<Uint8Array> {
   const head = new Uint8Array(8)
   let have = 0
   for await (const chunk of root.stream(path)) {

@@ -1,10 +1,12 @@
 // Runs a test guest in a small root, on this thread.
+
 import type { Entry } from '../../src/layer/entry.js'
 import { virtualClock } from '../../src/wasm/clock.js'
 import { type Command, runCommand } from '../../src/wasm/command.js'
 import { seededRandom } from '../../src/wasm/random.js'
 import { memoryLower } from '../../src/wasm/vfs/lower.js'
 import { Guest } from './guest.js'
+import { WORLD } from './shell-run.js'
 
 export interface RootFile {
   entry: Entry
@@ -68,6 +70,7 @@ export function runWasm(wasm: Uint8Array, root: RootFile[] = [], command: Partia
       lower: memoryLower([dirAt(''), fileAt('main.wasm', wasm), ...root]),
       clock: virtualClock(5000),
       random: seededRandom('test'),
+      sha256: WORLD.sha256,
       stdout: (chunk) => (out.stdout += decoder.decode(chunk)),
       stderr: (chunk) => (out.stderr += decoder.decode(chunk)),
     },

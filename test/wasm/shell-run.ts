@@ -1,5 +1,4 @@
 import { createHash, randomFillSync } from 'node:crypto'
-import { gunzipSync, gzipSync } from 'node:zlib'
 import type { Hasher } from '../../src/base/hash.js'
 import { EmptyInput, OutputStream } from '../../src/wasm/host/stdio.js'
 import { ensureDir, mountDevices } from '../../src/wasm/mounts.js'
@@ -39,11 +38,8 @@ export const WORLD: ShellWorld = {
   },
   random: (into) => void randomFillSync(into),
   sha256: hasher,
-  gzip: (data) => gzipSync(data),
-  gunzip: (data) => gunzipSync(data),
   uid: 0,
   gid: 0,
-  userName: 'root',
 }
 
 /** A root that knows its users. */

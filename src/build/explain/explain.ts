@@ -88,8 +88,11 @@ class Explainer {
   #executorText(executor: StepExecutor, i: number): string {
     const { op } = this.#in.now.steps[i]!
     const wasi = executor.id === 'wasi'
+    const isShell = executor.keySalt.startsWith('wasi-shell')
     const name = wasi ? '[wasi]' : executor.id === 'namespace' ? 'namespaces' : executor.id
-    if (this.#in.executors === 1) return `${name} (the only backend that was asked for)`
+    if (this.#in.executors === 1 || (isShell && this.#in.executors === 2))
+      return `${name} (the only backend that was asked for)`
+    if (isShell) return `${name} (its command is for a shell, and this machine has no namespaces)`
     if (wasi) return `${name} (its program is a WebAssembly module)`
     return `${name} (${op.shell === true ? 'its command is for a shell' : 'its program is no WebAssembly module'})`
   }

@@ -52,14 +52,17 @@ export class NamespaceExecutor implements StepExecutor {
   readonly keySalt = ''
   readonly #shop: Workshop
   readonly #layers: NodeLayers
+  readonly #usable: () => Promise<boolean>
 
-  constructor(shop: Workshop, layers: NodeLayers) {
+  /** @param usable whether this machine has namespaces to run steps in; undefined where its failure is to be told */
+  constructor(shop: Workshop, layers: NodeLayers, usable: () => Promise<boolean> = async () => true) {
     this.#shop = shop
     this.#layers = layers
+    this.#usable = usable
   }
 
   async accepts(): Promise<boolean> {
-    return true
+    return this.#usable()
   }
 
   async run(spec: StepSpec, output: StepOutput, signal: AbortSignal, onFailure?: OnFailure): Promise<StepResult> {

@@ -1,10 +1,12 @@
 import { TsboxError } from '../../base/error.js'
 import type { Layer, LayerWriter, StepMount, StepSpec } from '../../build/seams.js'
-import { type CommandSink, WasiExecutor } from '../../wasm/executor.js'
+import { type CommandSink, WasiExecutor, type WasiExecutorOptions } from '../../wasm/executor.js'
+import { shellStep } from '../../wasm/shell/step.js'
+import { ShellExecutor } from '../../wasm/shell-executor.js'
 import type { LayerFiles } from './lower.js'
 import type { Job, JobMount } from './message.js'
 
-/** What the executor needs of the store, and where its thread's program is. */
+/** What the executors need of the store, and where their thread's program is. */
 export interface WasiOptions {
   /** The bundle of worker.ts. */
   workerFile: string
@@ -18,17 +20,39 @@ const LIMITS = { memoryBytes: 2 * GIB, fileBytes: 2 * GIB }
 
 /** The executor of steps whose program is a WASI module, each in a thread of this process. */
 export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec, Layer> {
-  return new WasiExecutor<StepSpec, Layer>({
+  return new WasiExecutor<StepSpec, Layer>(threads(options, false))
+}
+
+/** The executor of shell commands, in the shell of this backend. @param why see ShellExecutor */
+export function createShellExecutor(
+  options: WasiOptions,
+  why?: () => string | undefined,
+): ShellExecutor<StepSpec, Layer> {
+  return new ShellExecutor<StepSpec, Layer>(threads(options, true), why)
+}
+
+function threads(options: WasiOptions, shell: boolean): WasiExecutorOptions<StepSpec, Layer> {
+  return {
     writer: () => options.writer(),
     async runCommand(step: StepSpec, sink: CommandSink, signal: AbortSignal) {
       const mounts = await Promise.all(step.mounts.map((mount) => jobMount(mount, options)))
       const { args, env, cwd, user, epoch } = step
       const layers = await options.layerFiles(step.layers)
-      const job: Job = { args, env, cwd, user, epoch, mounts, layers, limits: LIMITS }
+      const job: Job = {
+        args,
+        env,
+        cwd,
+        user,
+        epoch,
+        mounts,
+        layers,
+        limits: LIMITS,
+        shell: shell ? shellStep(args) : undefined,
+      }
       const { runInWorker } = await import('./run-worker.js')
       return runInWorker(options.workerFile, job, sink, signal)
     },
-  })
+  }
 }
 
 async function jobMount(mount: StepMount, options: WasiOptions): Promise<JobMount> {

@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { TsboxError } from '../../base/error.js'
+import { contentSha256 } from '../../util/hash.js'
 import { type Clock, virtualClock } from '../../wasm/clock.js'
 import { runCommand } from '../../wasm/command.js'
 import type { CommandMount } from '../../wasm/mounts.js'
@@ -43,6 +44,7 @@ function run(job: Job): void {
       clock: epoch === undefined ? machineClock : virtualClock(epoch),
       random:
         epoch === undefined ? (into) => void randomFillSync(into) : seededRandom(`${epoch} ${job.args.join('\0')}`),
+      sha256: contentSha256,
       stdout: (chunk) => sendChunk('stdout', chunk),
       stderr: (chunk) => sendChunk('stderr', chunk),
     },

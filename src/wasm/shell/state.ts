@@ -18,13 +18,8 @@ export interface ShellWorld {
   clock: Clock
   random: FillRandom
   sha256: Sha256
-  gzip(data: Uint8Array): Uint8Array
-  /** @throws Error for what is no gzip */
-  gunzip(data: Uint8Array): Uint8Array
   uid: number
   gid: number
-  /** Name in passwd, else the number. */
-  userName: string
 }
 
 /** Everything that a subshell has a copy of. */

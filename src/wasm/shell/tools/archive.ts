@@ -1,3 +1,4 @@
+import { concatBytes } from '../../../base/bytes.js'
 import type { Entry } from '../../../layer/entry.js'
 import { TarEncoder } from '../../../layer/tar-encoder.js'
 import { TarParser } from '../../../layer/tar-parser.js'
@@ -8,6 +9,7 @@ import { fromName, toName } from '../bytes.js'
 import { type Tool, type ToolContext, ToolError } from '../command.js'
 import { patternRegExp } from '../expand/pattern.js'
 import { errorWords, readAll } from '../files.js'
+import { gunzip, gzip } from '../gzip.js'
 import { formatDate } from './date.js'
 import { modeText } from './ls.js'
 import { nameOfId } from './metadata.js'
@@ -85,8 +87,8 @@ function create(o: Options, context: ToolContext, files: ToolContext['files']): 
   if (o.operands.length === 0) throw new ToolError('Cowardly refusing to create an empty archive', 2)
   for (const path of o.operands) add(path)
   encoder.end()
-  const plain = concat(chunks)
-  const data = o.has('z') ? context.world.gzip(plain) : plain
+  const plain = concatBytes(chunks)
+  const data = o.has('z') ? gzip(plain) : plain
   const file = o.value('f') ?? '-'
   if (file === '-') context.out.bytes(data)
   else context.files.write(file, data)
@@ -113,7 +115,7 @@ function put(encoder: TarEncoder, node: Inode, path: string, seen: Map<Inode, st
 function read(o: Options, context: ToolContext, files: ToolContext['files'], extracts: boolean): number {
   const file = o.value('f') ?? '-'
   const raw = file === '-' ? readAll(context.stdin) : context.files.read(file)
-  const data = raw[0] === 0x1f && raw[1] === 0x8b ? unpacked(context, raw) : raw
+  const data = raw[0] === 0x1f && raw[1] === 0x8b ? unpacked(raw) : raw
   const strip = Number(o.value('2') ?? 0)
   const wanted = o.operands.map((p) => p.replace(/^\.\//, '').replace(/\/+$/, ''))
   const excluded = o.given.filter((g) => g.letter === '1').map((g) => patternRegExp(g.value))
@@ -156,9 +158,9 @@ function read(o: Options, context: ToolContext, files: ToolContext['files'], ext
   return extractor.status
 }
 
-function unpacked(context: ToolContext, data: Uint8Array): Uint8Array {
+function unpacked(data: Uint8Array): Uint8Array {
   try {
-    return context.world.gunzip(data)
+    return gunzip(data)
   } catch {
     throw new ToolError('the archive is no whole gzip', 2)
   }
@@ -274,20 +276,10 @@ class Extractor {
   }
 }
 
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0))
-  let at = 0
-  for (const c of chunks) {
-    out.set(c, at)
-    at += c.length
-  }
-  return out
-}
-
 /** @param how what the name of the program chooses */
 function gzipAs(how: { unpacks: boolean; toOutput: boolean }): Tool {
   return (args, context) => {
-    const { files, out, world } = context
+    const { files, out } = context
     const o = parseOptions(args, {
       letters: '123456789cdfklnqrtvNS:',
       long: {
@@ -309,9 +301,9 @@ function gzipAs(how: { unpacks: boolean; toOutput: boolean }): Tool {
     for (const letter of 'lrNS') if (o.has(letter)) throw new ToolError(`option -${letter} is not supported here`)
     const unpacks = how.unpacks || o.has('d') || o.has('t')
     const convert = (data: Uint8Array, name: string) => {
-      if (!unpacks) return world.gzip(data)
+      if (!unpacks) return gzip(data)
       try {
-        return world.gunzip(data)
+        return gunzip(data)
       } catch {
         throw new ToolError(`${name}: not in gzip format`)
       }
