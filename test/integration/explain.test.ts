@@ -164,7 +164,7 @@ test('--explain in rawjson, and of a WebAssembly step', async (t) => {
     ],
   )
   const only = explain(cli, context, ['--backend', 'wasi', '--no-cache'])
-  assert.match(only('RUN'), /ran in \[wasi\] \(the only backend that was asked for\): --no-cache/)
+  assert.match(only('RUN'), /ran in \[wasi\] \(its program is a WebAssembly module\): --no-cache/)
 })
 
 test('values that sound secret are neither shown nor kept, and control characters are no more than text', async (t) => {
