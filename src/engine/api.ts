@@ -22,6 +22,8 @@ export type {
   BuildOutcome,
   BuildOutput,
   BuildRequest,
+  CacheExport,
+  CacheForm,
   CacheFrom,
   CacheTo,
   ImageAnnotation,
