@@ -1,5 +1,5 @@
 // Builds dist/: the command line (cli.cjs, a bundle that it loads, the bundle's compiled code), workers, the C helper.
-// Does nothing where nothing changed: `node scripts/build.mjs [--force]`.
+// Does nothing where nothing changed: `node scripts/build.mjs [--force]`; --bundles leaves the helper as it is.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
@@ -123,7 +123,7 @@ async function buildHelper() {
 }
 
 mkdirSync(dist, { recursive: true })
-await buildHelper()
+if (!process.argv.includes('--bundles')) await buildHelper()
 const key = sourceKey()
 if (process.argv.includes('--force') || !isCurrent(key)) {
   const files = [...(await buildWorkers()), ...(await buildCli()), 'LICENSES.txt']
