@@ -102,7 +102,7 @@ test('a program can not type into the terminal that it was started from (TIOCSTI
     const { output } = JSON.parse(stdout) as { output: string }
     assert.match(
       output,
-      /steal (Operation not permitted|Inappropriate ioctl for device)\r?\ntype (Operation not permitted|Input\/output error|Inappropriate ioctl for device)/,
+      /steal (Operation not permitted|Inappropriate ioctl for device)\r?\ntype (Operation not permitted|Input\/output error|Inappropriate ioctl for device)\r?\nfind No such device or address/,
     )
   }
 })
