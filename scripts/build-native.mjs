@@ -5,16 +5,7 @@
 // musl makes it a fifth of the size, glibc does as well. CC names another compiler.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  accessSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { accessSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -72,45 +63,18 @@ const sourceNames = () =>
     .filter((n) => /\.[ch]$/.test(n))
     .sort()
 
+/** The compiler of a static helper, and all that it is to be told. @throws where there is none */
+export function staticCompiler(arch, scratch) {
+  const compiler = compilers(arch).find((c) => works(c, STATIC, scratch))
+  if (!compiler) throw new Error(arch === process.arch ? MISSING.own : MISSING[arch])
+  return [compiler[0], [...STATIC, ...compiler[1]]]
+}
+
 /** What the executable is made of. */
 function keyOf(arch, link) {
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)))
   for (const name of sourceNames()) hash.update(`${name}\0`).update(readFileSync(join(NATIVE, name)))
   return `${arch} ${link[0]} ${hash.digest('hex')}`
-}
-
-/**
- * Links the helper of the sources in `dir` from objects, of which only those are made whose source is new. For changed
- * copies of the tree: warnings are none of its business.
- *
- * @param objects folder that keeps them
- */
-export function linkHelper({ dir, out, objects }) {
-  const compiler = compilers().find((c) => works(c, join(objects, 'try')))
-  if (!compiler) throw new Error(MISSING)
-  const flags = [...FLAGS.filter((f) => f !== '-Werror'), '-w', ...SECTIONS, ...compiler[1]]
-  const names = readdirSync(dir)
-  const headers = createHash('sha256')
-  for (const name of names.filter((n) => n.endsWith('.h')).sort()) headers.update(readFileSync(join(dir, name)))
-  const shared = headers.digest('hex')
-  const made = names
-    .filter((n) => n.endsWith('.c'))
-    .map((name) => {
-      const key = createHash('sha256')
-        .update(shared)
-        .update(readFileSync(join(dir, name)))
-        .digest('hex')
-      const object = join(objects, `${name}.${key.slice(0, 16)}.o`)
-      if (!existsSync(object)) run(compiler[0], [...flags, '-c', '-o', object, join(dir, name)])
-      return object
-    })
-  run(compiler[0], [...flags, '-o', `${out}.new`, ...made])
-  renameSync(`${out}.new`, out)
-}
-
-function run(program, args) {
-  const ran = spawnSync(program, args, { encoding: 'utf8' })
-  if (ran.status !== 0) throw new Error(`${program} failed:\n${ran.stderr}`)
 }
 
 function isCurrent(out, key) {

@@ -6,8 +6,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { linkHelper } from './build-native.mjs'
 import { defences } from './defences.mjs'
+import { linkHelper } from './link-helper.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const COPIED = [
