@@ -98,6 +98,10 @@ const prune: Entry = {
   load: () => import('./commands/prune.js'),
 }
 const imageOnly: Readonly<Record<string, Entry>> = {
+  copy: {
+    summary: 'Copy an image between registries, archives and folders, without the store',
+    load: () => import('./commands/image-copy.js'),
+  },
   diff: {
     summary: 'Show how a second image differs from a first',
     load: () => import('./commands/image-diff.js'),
@@ -107,6 +111,14 @@ const imageOnly: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/image-explore.js'),
   },
   prune: { summary: 'Remove unused images', load: () => import('./commands/image-prune.js') },
+  sign: {
+    summary: 'Sign an image of a registry with a key',
+    load: () => import('./commands/image-sign.js'),
+  },
+  verifySignature: {
+    summary: 'Check that a key has signed an image of a registry',
+    load: () => import('./commands/image-verify-signature.js'),
+  },
   verify: {
     summary: 'Read every byte of images again and compare it with their digests',
     load: () => import('./commands/image-verify.js'),
@@ -152,6 +164,7 @@ export const groups: Readonly<Record<string, Group>> = {
     summary: 'Manage images',
     commands: {
       build: commands.build!,
+      copy: imageOnly.copy!,
       diff: imageOnly.diff!,
       explore: imageOnly.explore!,
       'from-host': fromHost,
@@ -168,7 +181,9 @@ export const groups: Readonly<Record<string, Group>> = {
       remove: { ...commands.rmi!, hidden: true },
       save: commands.save!,
       tag: commands.tag!,
+      sign: imageOnly.sign!,
       verify: imageOnly.verify!,
+      'verify-signature': imageOnly.verifySignature!,
     },
   },
   container: {

@@ -185,6 +185,9 @@ class NodeEngine implements Engine {
       login: async (request) => (await open()).login(request),
       logout: async (registry) => (await open()).logout(registry),
       storedUser: async (registry) => (await open()).storedUser(registry),
+      copy: async (request, progress) => (await open()).copy(request, progress),
+      sign: async (request) => (await open()).sign(request),
+      verifySignature: async (request) => (await open()).verifySignature(request),
       search: async (term, limit, signal) => (await open()).search(term, limit, signal),
     }
   }

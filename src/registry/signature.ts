@@ -8,8 +8,8 @@ import type { Policy, Requirement, SignedRequirement } from './config/policy.js'
 import { readBody } from './http/answer.js'
 import type { Repository } from './repository.js'
 
-const PAYLOAD_TYPE = 'application/vnd.dev.cosign.simplesigning.v1+json'
-const SIGNATURE = 'dev.cosignproject.cosign/signature'
+export const PAYLOAD_TYPE = 'application/vnd.dev.cosign.simplesigning.v1+json'
+export const SIGNATURE = 'dev.cosignproject.cosign/signature'
 const MAX_PAYLOAD_BYTES = 1 << 20
 
 /**
@@ -48,7 +48,7 @@ async function unfulfilled(
 }
 
 /** Looks at the signatures that lie beside an image. @see sigstore/cosign/specs/SIGNATURE_SPEC.md */
-async function isSigned(
+export async function isSigned(
   requirement: SignedRequirement,
   repository: Repository,
   reference: Reference,

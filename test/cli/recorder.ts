@@ -123,6 +123,9 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       })),
     },
     registry: {
+      copy: record('copy', () => ID) as never,
+      sign: record('sign', () => ID),
+      verifySignature: record('verifySignature', () => ID),
       pull: record('pull', () => answers.pulled ?? []),
       push: record('push', () => answers.pushed ?? []),
       login: record('login', () => ({ stored: ['/home/u/.docker/config.json'], plain: true })),

@@ -74,6 +74,40 @@ export interface FoundImage {
   official: boolean
 }
 
+/** An image that goes from one place to another without the store. */
+export interface CopyRequest {
+  /** `docker://NAME`, `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`; or a name. */
+  from: string
+  to: string
+  /** Makes paths of places absolute. */
+  resolve(path: string): string
+  /** The index with all its images. */
+  all: boolean
+  platform?: string | undefined
+  signal: AbortSignal
+}
+
+/** A key in PEM, and the file that it is from. */
+export interface Key {
+  pem: string
+  file: string
+  passphrase?: string | undefined
+}
+
+export interface SignRequest {
+  reference: string
+  key: Key
+  /** Signed along. */
+  annotations: Readonly<Record<string, string>>
+  signal: AbortSignal
+}
+
+export interface VerifySignatureRequest {
+  reference: string
+  keys: readonly Key[]
+  signal: AbortSignal
+}
+
 export interface RegistryEngine {
   /** @throws TsboxError; images that were pulled before one that fails stay */
   pull(request: PullRequest, progress: ProgressSink): Promise<PulledImage[]>
@@ -83,6 +117,12 @@ export interface RegistryEngine {
   logout(registry: string | undefined): Promise<string[]>
   /** User name that is stored for a registry; undefined where there is none, or only a token. */
   storedUser(registry: string | undefined): Promise<string | undefined>
+  /** @returns the digest of what the target's name stands for now */
+  copy(request: CopyRequest, progress: ProgressSink): Promise<string>
+  /** Signs an image where it lies. @returns the digest that was signed */
+  sign(request: SignRequest): Promise<string>
+  /** @returns the digest that is signed by one of the keys @throws TsboxError E_SIGNATURE */
+  verifySignature(request: VerifySignatureRequest): Promise<string>
   /** @param term `[host[:port]/]words` */
   search(term: string, limit: number, signal: AbortSignal): Promise<FoundImage[]>
 }

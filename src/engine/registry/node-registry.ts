@@ -5,6 +5,7 @@ import { parsePlatform } from '../../oci/platform.js'
 import { parseNamed, Reference } from '../../oci/reference.js'
 import { resolveShortName } from '../../registry/short-name.js'
 import type {
+  CopyRequest,
   FoundImage,
   LoginOutcome,
   LoginRequest,
@@ -13,7 +14,10 @@ import type {
   PushedImage,
   PushRequest,
   RegistryEngine,
+  SignRequest,
+  VerifySignatureRequest,
 } from '../api/registry.js'
+import type { CopyPlace } from '../copy/place.js'
 import type { RegistryDeps } from './deps.js'
 import { bringImage, findRemote, storedName, type WantedImage } from './pull-image.js'
 import { type Stepper, stepper } from './steps.js'
@@ -50,6 +54,27 @@ export class NodeRegistry implements RegistryEngine {
 
   async storedUser(registry: string | undefined): Promise<string | undefined> {
     return (await import('./login.js')).storedUser(this.#deps, registry)
+  }
+
+  async copy(request: CopyRequest, progress: ProgressSink): Promise<string> {
+    const [{ copyImage }, { parsePlace }] = await Promise.all([import('../copy/copy.js'), import('../copy/place.js')])
+    const [from, to] = [request.from, request.to].map((text) => parsePlace(text, request.resolve)) as [
+      CopyPlace,
+      CopyPlace,
+    ]
+    const { all, signal } = request
+    const job = { from, to, all, signal, platform: platformOf(this.#deps, request.platform).platform }
+    return stepper(progress)(`copy ${request.from} to ${request.to}`, (transfers) =>
+      copyImage(this.#deps, job, transfers),
+    )
+  }
+
+  async sign(request: SignRequest): Promise<string> {
+    return (await import('./sign.js')).signNamed(this.#deps, request)
+  }
+
+  async verifySignature(request: VerifySignatureRequest): Promise<string> {
+    return (await import('./sign.js')).verifyNamed(this.#deps, request)
   }
 
   async search(term: string, limit: number, signal: AbortSignal): Promise<FoundImage[]> {
