@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { builders, writeContext } from './builders.mjs'
 import { copyCases } from './copy-cases.mjs'
+import { idCases } from './id-cases.mjs'
 import { race } from './measure.mjs'
 
 const NODE = [process.execPath, '-e', '0']
@@ -78,4 +79,5 @@ export const cases = [
   { name: 'cached', title: 'the same 10 steps, all cached', run: cached },
   { name: 'parallel', title: '8 stages of RUN sleep 1', run: parallel },
   ...copyCases,
+  ...idCases,
 ]

@@ -32,6 +32,7 @@ export function judge(results) {
   for (const [name, title, limit] of copies)
     ratio(`${title} against buildah`, median(name, 'tsbox'), median(name, 'buildah'), limit)
   ratio('1 GiB COPY against dd | tee | sha256sum', median('copy-big', 'tsbox'), median('copy-big', ONCE), 2)
+  ratio('apt-get install, one id against many', median('apt', 'tsbox, one id'), median('apt', 'tsbox'), 1.25)
   add('peak memory, 100,000 files and 2 GiB', median('memory', 'tsbox'), 0, 250, 'MB', (x) => x)
   return out
 }

@@ -272,6 +272,8 @@ export interface BuildHost {
   cache: BuildCache
   /** In order of preference; asked for when a step must be judged or run, which a cached build may never do. */
   executors(): Promise<readonly StepExecutor[]>
+  /** In the key of every step where this build's steps give other results than those of any other build. */
+  stepSalt?: string | undefined
   progress: ProgressSink
   /** @throws TsboxError E_IMAGE_NOT_FOUND */
   resolveImage(reference: string, platform: Platform): Promise<SourceImage>

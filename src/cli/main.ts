@@ -110,7 +110,11 @@ async function invoke(
     name: call.name,
     resolve: (path) => resolve(shell.cwd, path),
     engine: () => {
-      opened ??= shell.openEngine({ root: root === undefined ? undefined : resolve(shell.cwd, root), env: shell.env })
+      opened ??= shell.openEngine({
+        root: root === undefined ? undefined : resolve(shell.cwd, root),
+        env: shell.env,
+        warn: (message) => shell.stderr.write(`tsbox: warning: ${message}\n`),
+      })
       return opened
     },
   }

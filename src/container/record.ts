@@ -62,6 +62,8 @@ export interface ContainerRecord {
   manifest: string
   layers: { diffID?: string | undefined; snapshot?: string | undefined; snapshotMode?: string | undefined }[]
   mode: 'subid' | 'single'
+  /** How much of ids is emulated in `single` mode, where that is not all. */
+  emulation?: 'no-stat' | 'errno' | undefined
   args: string[]
   /** Names of the volumes that it uses. */
   volumes?: string[] | undefined

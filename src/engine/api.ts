@@ -22,8 +22,6 @@ export type {
   BuildOutcome,
   BuildOutput,
   BuildRequest,
-  CacheExport,
-  CacheForm,
   CacheFrom,
   CacheTo,
   ImageAnnotation,
@@ -92,6 +90,8 @@ export interface EngineOptions {
   /** Folder of the store; default TSBOX_ROOT, else $XDG_DATA_HOME/tsbox, else ~/.local/share/tsbox. */
   root?: string | undefined
   env: Readonly<Record<string, string | undefined>>
+  /** Gets what the user should know of, in words. */
+  warn?: ((message: string) => void) | undefined
 }
 
 export interface Engine {

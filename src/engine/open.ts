@@ -3,6 +3,7 @@ import { TsboxError } from '../base/error.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { Layer, StepExecutor } from '../build/seams.js'
 import type { Registry } from '../registry/registry.js'
+import type { IdEmulation } from '../rootless/plan.js'
 import type { Lease } from '../store/lease.js'
 import { Store } from '../store/store.js'
 import { storeRoot } from '../util/store-root.js'
@@ -54,6 +55,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 class NodeEngine implements Engine {
   readonly #env: EngineOptions['env']
+  readonly #warn: (message: string) => void
   readonly #store: Store
   readonly #lease: Lease
   readonly #agents = new Map<string, AgentProvider>()
@@ -62,6 +64,7 @@ class NodeEngine implements Engine {
 
   constructor(options: EngineOptions) {
     this.#env = options.env
+    this.#warn = options.warn ?? (() => {})
     this.#store = Store.open(storeRoot({ root: options.root, env: options.env, cwd: process.cwd() }))
     this.#lease = this.#store.lease()
   }
@@ -77,9 +80,9 @@ class NodeEngine implements Engine {
     return verifyBuild(await this.#buildDeps(request), request, progress, runBuild)
   }
 
-  async #buildDeps({ userns }: BuildRequest): Promise<BuildDeps> {
+  async #buildDeps({ userns, emulation }: BuildRequest): Promise<BuildDeps> {
     const { NodeLayers } = await import('./layers/node-layers.js')
-    const shop = this.#shop(userns)
+    const shop = this.#shop(userns, emulation)
     const layers = new NodeLayers(shop)
     const executors = (backend: BuildRequest['backend']) => this.#executors(shop, layers, backend, userns)
     const registries = this.#registryDeps()
@@ -287,9 +290,11 @@ class NodeEngine implements Engine {
     return provider
   }
 
-  #shop(userns: 'auto' | 'subid' | 'single'): Workshop {
+  #shop(userns: 'auto' | 'subid' | 'single', emulation?: IdEmulation): Workshop {
     const provider = this.#provider(userns)
     return {
+      emulation,
+      warn: this.#warn,
       store: this.#store,
       lease: this.#lease,
       mode: () => provider.mode(),

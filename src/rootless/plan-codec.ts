@@ -171,7 +171,7 @@ export function putProcess(w: FrameWriter, p: ProcessSpec): FrameWriter {
     .u32(p.umask ?? 0o022)
   w.u32(p.rlimits?.length ?? 0)
   for (const r of p.rlimits ?? []) w.u32(RLIMITS[r.resource]).u64(r.soft).u64(r.hard)
-  w.u8(p.emulate === 'no-stat' ? 2 : p.emulate ? 1 : 0).blob(p.seccomp ?? new Uint8Array())
+  w.u8(p.emulate === 'no-stat' ? 2 : p.emulate === 'errno' ? 3 : p.emulate ? 1 : 0).blob(p.seccomp ?? new Uint8Array())
   return w.u32(p.size?.columns ?? 0).u32(p.size?.rows ?? 0)
 }
 

@@ -148,6 +148,12 @@ export const RLIMITS = {
 } as const
 export type RlimitName = keyof typeof RLIMITS
 
+/**
+ * Less than the whole emulation. `no-stat` records owners but leaves the stat family to the kernel: every file looks like
+ * root's. `errno` lets changes of ids and owners succeed, and does nothing: every file is root's.
+ */
+export type IdEmulation = 'no-stat' | 'errno'
+
 /** The process that a step executes. Everything is resolved: ids are numbers, the environment is complete. */
 export interface ProcessSpec {
   /** Not empty. `args[0]` without a slash is looked up in the PATH of `env`, inside the root. */
@@ -169,10 +175,10 @@ export interface ProcessSpec {
   umask?: number | undefined
   rlimits?: readonly Rlimit[] | undefined
   /**
-   * Answer id and owner calls as if all ids were mapped; `single` mode only. `no-stat` records owners but leaves the
-   * stat family to the kernel: faster, and every file looks like root's.
+   * Answer id and owner calls as if all ids were mapped; `single` mode only. Less than that is faster, see
+   * {@link IdEmulation}.
    */
-  emulate?: boolean | 'no-stat' | undefined
+  emulate?: boolean | IdEmulation | undefined
   /** A seccomp program (array of struct sock_filter, native byte order). @see seccomp(2) */
   seccomp?: Uint8Array | undefined
   /** First size of the terminal. */

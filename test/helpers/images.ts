@@ -14,7 +14,7 @@ export function withImages(t: TestContext, env: Record<string, string> = {}) {
   const deps: ImageDeps = {
     store,
     lease,
-    shop: { store, lease, mode: noHelper, agent: noHelper, agentFor: noHelper, now },
+    shop: { store, lease, mode: noHelper, agent: noHelper, agentFor: noHelper, warn: () => {}, now },
     platform: { os: 'linux', architecture: 'amd64' },
     env,
     now,

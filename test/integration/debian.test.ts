@@ -57,7 +57,7 @@ function aptContext(): Record<string, ContextFile> {
 const DOCKERFILE = `FROM debian:bookworm AS build
 COPY apt/ /etc/apt/
 ARG DEBIAN_FRONTEND=noninteractive
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev nginx-light
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev nginx-light openssh-server cron
 WORKDIR /src
 COPY hello/ .
 RUN gcc -O2 -Wall -o /hello *.c
@@ -117,6 +117,12 @@ test('a Dockerfile with apt-get, a compiler and a user', { timeout: 900_000 }, a
       'var/lib/apt/lists/partial': 'directory 700 42:0',
       'var/cache/apt/archives/partial': 'directory 700 42:0',
       'usr/sbin/nginx': 'file 755 0:0',
+      // Of groups that the packages made, by programs that set ids and owners as root may.
+      'usr/bin/crontab': 'file 2755 0:101',
+      'var/spool/cron/crontabs': 'directory 1730 0:101',
+      'usr/bin/ssh-agent': 'file 2755 0:102',
+      'etc/ssh/ssh_host_ed25519_key': 'file 600 0:0',
+      'etc/gshadow': 'file 640 0:42',
       'src/main.c': 'file 644 0:0',
       hello: 'file 755 0:0',
     })
@@ -125,6 +131,8 @@ test('a Dockerfile with apt-get, a compiler and a user', { timeout: 900_000 }, a
       cli.ok(['run', '--rm', 'builder', 'stat', '-c', '%U:%G %a', '/var/log/nginx/access.log']),
       'www-data:adm 640\n',
     )
+    const become = `echo '0 0 * * * true' | crontab -u www-data - && su -s /bin/sh www-data -c 'id -u; crontab -l; ! crontab -u root -l' 2>&1`
+    assert.match(cli.ok(['run', '--rm', 'builder', 'sh', '-c', become]), /^33\n0 0 \* \* \* true\nmust be privileged/m)
   })
 
   await t.test('built again, nothing runs and the digest is the same', () => {

@@ -89,8 +89,10 @@ export class KeyFinder {
 
   /** What the executor adds to the key; only an exec form can be anything but a step of the default one. */
   async #executorSalt(v: Vertex): Promise<string> {
-    if (v.op.kind !== 'run' || v.op.shell) return ''
-    return executorSalt(this.#host, v.op, await this.#solving.tree(v.inputs[0]!))
+    if (v.op.kind !== 'run') return ''
+    const always = this.#host.stepSalt ?? ''
+    if (v.op.shell) return always
+    return always + (await executorSalt(this.#host, v.op, await this.#solving.tree(v.inputs[0]!)))
   }
 
   /** A copy's outward key is that of what it copies; the definition key only finds it without reading anything. */

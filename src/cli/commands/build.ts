@@ -19,6 +19,7 @@ import { rareOptions } from './build-rare.js'
 import { BUILD_REFUSED } from './build-refused.js'
 import type { ResultFiles } from './build-results.js'
 import { requireTerminal, shellOnFailure } from './build-shell.js'
+import { USERNS, usernsOf } from './userns.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS] PATH | URL | -',
@@ -34,8 +35,8 @@ export const command = defineCommand({
     'build-context': list(
       'Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://, git)',
     ),
-    'cache-from': list('Take results from a cache (type=local,src=DIR; type=registry,ref=IMAGE; IMAGE)'),
-    'cache-to': list('Write a cache (type=local,dest=DIR|type=registry,ref=IMAGE[,mode=min|max]; type=inline)'),
+    'cache-from': list('Take results from a cache (type=local,src=DIR; type=inline,ref=IMAGE; IMAGE)'),
+    'cache-to': list('Write a cache (type=local,dest=DIR[,mode=min|max][,mounts=…]; type=inline)'),
     call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
     check: flag('Check the Dockerfile and build nothing (--call=check)'),
     explain: flag('Say of each step why it ran, or why it did not'),
@@ -73,7 +74,7 @@ export const command = defineCommand({
     tag: list('Name of the image (NAME[:TAG])', 't'),
     target: text('Stage to build'),
     ulimit: list('Limit a resource of the steps (NAME=SOFT[:HARD], -1 for none)'),
-    userns: choice(['auto', 'subid', 'single'], 'How ids are mapped'),
+    userns: choice(USERNS, 'How ids are mapped'),
     verify: flag('Build twice without the cache, and tell the first difference'),
   },
   refused: BUILD_REFUSED,
@@ -99,7 +100,7 @@ export const command = defineCommand({
         ...(await cachesOf(values['cache-from'], values['cache-to'], resolve)),
         jobs: values.jobs,
         backend: parseBackend(values.backend, shell.env.TSBOX_BACKEND),
-        userns: values.userns ?? 'auto',
+        ...usernsOf(values.userns),
         secrets: Object.fromEntries(values.secret.map((s) => parseSecret(s, shell.env, resolve))),
         ...(values.ssh.length ? await sshGrants(values.ssh, shell.env, resolve) : {}),
         namedContexts: Object.fromEntries(values['build-context'].map((c) => parseNamedContext(c, resolve))),

@@ -6,6 +6,7 @@ import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
 import { limitsOf } from './limits-given.js'
 import { ISOLATION_OPTIONS, isolationOf } from './run-isolation.js'
+import { USERNS, usernsOf } from './userns.js'
 
 /** Options that `run` and `create` share. */
 export const CREATE_OPTIONS = {
@@ -34,7 +35,7 @@ export const CREATE_OPTIONS = {
   tty: flag('Give the container a terminal', 't'),
   ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
   user: text('Name or id of the user, and the group after a colon', 'u'),
-  userns: text('How ids are mapped: auto (default), subid or single'),
+  userns: text('How ids are mapped: auto (default), subid, single, single:no-stat or single:errno'),
   volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
   workdir: text('Working directory in the container', 'w'),
 }
@@ -65,7 +66,7 @@ export async function createRequest(
     hostname: values.hostname,
     ...limits,
     ...(isolation ? { isolation } : {}),
-    userns: usernsOf(values.userns ?? 'auto'),
+    ...idsOf(values.userns),
     ...(values.attach.length ? { attach: values.attach.map(streamOf) } : {}),
     ...logOf(values['log-driver'], values['log-opt']),
     labels: labelsOf([...values['label-file'].flatMap((f) => linesOf(resolve(f))), ...values.label]),
@@ -90,8 +91,9 @@ function logOf(driver: string | undefined, given: readonly string[]): { log?: Lo
   return asked ? { log: { driver: driver || undefined, options: options as Record<string, string> } } : {}
 }
 
-function usernsOf(name: string): 'auto' | 'subid' | 'single' {
-  if (name === 'auto' || name === 'subid' || name === 'single') return name
+function idsOf(name: string | undefined): ReturnType<typeof usernsOf> {
+  const known = USERNS.find((u) => u === name)
+  if (name === undefined || known) return usernsOf(known)
   const mapped = ['keep-id', 'nomap', 'host'].includes(name)
   const why = mapped ? 'layers have owners of one mapping, and only root could show them under another' : 'not known'
   throw new UsageError(`cannot honour --userns=${name}: ${why}`, { hint: 'use auto, subid or single', usage: false })

@@ -1,7 +1,7 @@
 /** What a build is asked for and what it answers. */
 import type { TsboxError } from '../../base/error.js'
 import type { Descriptor } from '../../oci/manifest.js'
-import type { RlimitName } from '../../rootless/plan.js'
+import type { IdEmulation, RlimitName } from '../../rootless/plan.js'
 
 export interface BuildRequest {
   /** Folder of the context, absolute; or the URL of a tar, a Dockerfile, a git repository. */
@@ -27,6 +27,8 @@ export interface BuildRequest {
   backend: 'auto' | 'namespace' | 'wasi'
   /** Id mode of the helper. */
   userns: 'auto' | 'subid' | 'single'
+  /** How much of ids is emulated in `single` mode; default all. */
+  emulation?: IdEmulation | undefined
   /** `id=X[,src=F|,env=E]`, resolved. */
   secrets: Readonly<Record<string, { file?: string | undefined; env?: string | undefined }>>
   /** Agents for `RUN --mount=type=ssh` and for repositories behind ssh, by id. */
@@ -82,45 +84,27 @@ export interface Ulimit {
 export type CacheFrom =
   | { type: 'local'; src: string; tag?: string | undefined; digest?: string | undefined }
   | { type: 'image'; reference: string }
-  /** A cache in a registry, or an image there that has an inline one. `insecure` allows plain HTTP. */
-  | { type: 'registry'; ref: string; insecure?: boolean | undefined }
 
 /** One `--cache-to`. */
 export type CacheTo =
   /** In the configuration of the image. */
-  { type: 'inline' } | CacheExport
-
-/** A `--cache-to` that is a place of its own. */
-export type CacheExport = CacheForm &
-  (
-    | {
-        type: 'local'
-        /** Folder, absolute. */
-        dest: string
-        tag: string
-      }
-    | {
-        type: 'registry'
-        /** With a tag; `latest` without. */
-        ref: string
-        /** Allow plain HTTP. */
-        insecure?: boolean | undefined
-      }
-  )
-
-/** What of a build a cache gets, and how. */
-export interface CacheForm {
-  /** `min`: the layers of the result; `max`: those of every step. */
-  mode: 'min' | 'max'
-  compression: 'uncompressed' | 'gzip' | 'zstd'
-  level?: number | undefined
-  /** Cache mounts: all that the build's steps have, none, or those with these ids. */
-  mounts: boolean | readonly string[]
-  /** A cache mount whose tar is larger is left out. */
-  mountsLimitBytes: number
-  /** Whether a failure is a warning. */
-  ignoreError: boolean
-}
+  | { type: 'inline' }
+  | {
+      type: 'local'
+      /** Folder, absolute. */
+      dest: string
+      tag: string
+      /** `min`: the layers of the result; `max`: those of every step. */
+      mode: 'min' | 'max'
+      compression: 'uncompressed' | 'gzip' | 'zstd'
+      level?: number | undefined
+      /** Cache mounts: all that the build's steps have, none, or those with these ids. */
+      mounts: boolean | readonly string[]
+      /** A cache mount whose tar is larger is left out. */
+      mountsLimitBytes: number
+      /** Whether a failure is a warning. */
+      ignoreError: boolean
+    }
 
 /**
  * `id[=SOCKET|KEY,…]`, resolved: an agent's socket, or files of private keys, for which an agent is started. Of a socket,

@@ -1,5 +1,6 @@
 /** What a container in the foreground is asked for. */
 import type { ProgressSink } from '../../build/progress/event.js'
+import type { IdEmulation } from '../../rootless/plan.js'
 import type { RunIsolation } from '../run/isolation/request.js'
 import type { Ulimit } from './build.js'
 
@@ -34,6 +35,8 @@ export interface RunRequest {
   /** Undefined: docker's defaults. */
   isolation?: RunIsolation | undefined
   userns: 'auto' | 'subid' | 'single'
+  /** How much of ids is emulated in `single` mode; default all. */
+  emulation?: IdEmulation | undefined
   /** Ends the call when it runs in the background. */
   detach?: boolean | undefined
   labels?: Readonly<Record<string, string>> | undefined

@@ -199,6 +199,8 @@ function buildHost(
       put: (key, record) => store.cache.put(key, record, lease),
     },
     executors: onceOnly(() => deps.executors(request.backend)),
+    // What such steps make has other owners, or was made by programs that saw others.
+    stepSalt: request.emulation && `ids ${request.emulation}`,
     progress,
     resolveImage: async (reference, wanted) =>
       reference.startsWith(LAYOUT_SCHEME)

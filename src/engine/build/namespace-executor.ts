@@ -14,12 +14,9 @@ import { layerId } from '../layers/toc-source.js'
 import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
-import { processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
+import { IDS_FAKED, processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
 import type { AgentProxy } from '../ssh/agent-proxy.js'
 import { oomKills } from './oom-kills.js'
-
-/** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
-const IDS_FAKED = "warning: ids are only pretended, no seccomp listener can be had here: every file will be root's\n"
 
 /** BuildKit's, which programs know a build by. */
 const HOSTNAME = 'buildkitsandbox'
@@ -53,6 +50,8 @@ export class NamespaceExecutor implements StepExecutor {
   readonly #shop: Workshop
   readonly #layers: NodeLayers
   readonly #usable: () => Promise<boolean>
+  /** Whether it was said that ids are pretended. */
+  #faked = false
 
   /** @param usable whether this machine has namespaces to run steps in; undefined where its failure is to be told */
   constructor(shop: Workshop, layers: NodeLayers, usable: () => Promise<boolean> = async () => true) {
@@ -115,9 +114,10 @@ export class NamespaceExecutor implements StepExecutor {
     const user = await orEnd(step, () => userOf(step, spec.user))
     try {
       const { args, env, cwd } = spec
-      const process = processSpec({ args, env, cwd, rlimits: rlimits(spec) }, user, agent.mode)
+      const process = processSpec({ args, env, cwd, rlimits: rlimits(spec) }, user, agent.mode, this.#shop.emulation)
       const { idsFaked } = await step.exec(process)
-      if (idsFaked) output.stderr(new TextEncoder().encode(IDS_FAKED))
+      if (idsFaked && !this.#faked) output.stderr(new TextEncoder().encode(`warning: ${IDS_FAKED}\n`))
+      this.#faked ||= idsFaked
     } catch (err) {
       await step.kill()
       const failure = startFailure(err, spec.args)

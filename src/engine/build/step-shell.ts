@@ -4,7 +4,7 @@ import type { ResolvedUser } from '../../oci/user.js'
 import type { Step } from '../../rootless/agent.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import { HelperError } from '../../rootless/error.js'
-import type { IdMode, OverlaySpec, Rlimit } from '../../rootless/plan.js'
+import type { IdEmulation, IdMode, OverlaySpec, Rlimit } from '../../rootless/plan.js'
 import { makeDir } from '../../util/make-dir.js'
 import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
@@ -106,7 +106,7 @@ async function runShell(shop: Workshop, scene: StepScene, args: readonly string[
     const plan = makePlan(scene.container, scene.trees)
     const step = await agent.startStep(plan, { stdio: { mode: 'tty', stdin: true }, signal })
     try {
-      const met = await startShell(step, scene, args, agent.mode)
+      const met = await startShell(step, scene, args, { mode: agent.mode, emulation: shop.emulation })
       if (met !== 'ran') return met
       leave = followSize(step)
       await step.exit
@@ -124,13 +124,14 @@ async function startShell(
   step: Step,
   { spec, user, rlimits }: StepScene,
   args: readonly string[],
-  mode: IdMode,
+  ids: { mode: IdMode; emulation: IdEmulation | undefined },
 ): Promise<Met> {
   const size = terminalSize()
   const hasTerm = spec.env.some((e) => e.startsWith('TERM='))
   const env = hasTerm ? spec.env : [...spec.env, `TERM=${process.env.TERM || PLAIN_TERMINAL}`]
   try {
-    await step.exec(processSpec({ args, env, cwd: spec.cwd, rlimits, ...(size ? { size } : {}) }, user, mode))
+    const fields = { args, env, cwd: spec.cwd, rlimits, ...(size ? { size } : {}) }
+    await step.exec(processSpec(fields, user, ids.mode, ids.emulation))
     return 'ran'
   } catch (err) {
     if (err instanceof HelperError && err.stage === 'exec') return 'no shell'

@@ -71,6 +71,7 @@ async function specOf(
     },
     user,
     record.mode,
+    record.emulation,
   )
 }
 

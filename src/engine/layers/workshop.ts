@@ -1,5 +1,5 @@
 import type { AgentApi } from '../../rootless/agent.js'
-import type { IdMode } from '../../rootless/plan.js'
+import type { IdEmulation, IdMode } from '../../rootless/plan.js'
 import type { Lease } from '../../store/lease.js'
 import type { Store } from '../../store/store.js'
 
@@ -13,6 +13,10 @@ export interface Workshop {
   agent(): Promise<AgentApi>
   /** The helper in an id mode, for what was made in it. @throws TsboxError where this user can't have that mode (any more) */
   agentFor(mode: IdMode): Promise<AgentApi>
+  /** How much of ids is emulated in `single` mode, where that is not all. */
+  emulation?: IdEmulation | undefined
+  /** Says what the user should know of. */
+  warn(message: string): void
   /** Whole seconds since 1970. */
   now(): number
 }

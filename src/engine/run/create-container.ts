@@ -51,6 +51,7 @@ export async function createContainer(
     imageID: image.configDigest,
     layers: image.layers,
     mode: await shop.mode(),
+    ...(request.emulation ? { emulation: request.emulation } : {}),
     args: resolved.args,
     volumes: volumes.filter((v) => v.kind === 'named').map((v) => v.source),
     created: new Date().toISOString(),

@@ -3,11 +3,14 @@ import { type ResolvedUser, resolveGroups, resolveUser } from '../../oci/user.js
 import type { Step } from '../../rootless/agent.js'
 import { DEFAULT_CAPABILITIES } from '../../rootless/capability.js'
 import { HelperError } from '../../rootless/error.js'
-import type { IdMode, ProcessSpec } from '../../rootless/plan.js'
+import type { IdEmulation, IdMode, ProcessSpec } from '../../rootless/plan.js'
 import { readyMade } from '../../rootless/seccomp/program.js'
 
 /** Files that a step hands back so that its user can be looked up. */
 export const USER_FILES = ['/etc/passwd', '/etc/group'] as const
+
+/** Said where something above listens to system calls already, or the kernel can't. @see docs/single-id.md */
+export const IDS_FAKED = "ids are only pretended, no seccomp listener can be had here: every file will be root's"
 
 /** Who a container's process runs as, by the files of its own root, with more groups if wanted. */
 export function userOf(step: Step, user: string, groupAdd: readonly string[] = []): ResolvedUser {
@@ -25,6 +28,7 @@ export function processSpec(
   fields: { args: readonly string[]; env: readonly string[]; cwd: string } & Partial<ProcessSpec>,
   user: ResolvedUser,
   mode: IdMode,
+  emulation: IdEmulation | undefined,
 ): ProcessSpec {
   const env = fields.env.some((e) => e.startsWith('HOME=')) ? fields.env : [...fields.env, `HOME=${user.home}`]
   return {
@@ -38,7 +42,7 @@ export function processSpec(
     uid: user.uid,
     gid: user.gid,
     groups: user.groups,
-    emulate: mode === 'single',
+    emulate: mode === 'single' && (emulation ?? true),
   }
 }
 

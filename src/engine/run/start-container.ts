@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord, ContainerSettings, ContainerVolume } from '../../container/record.js'
-import type { AgentApi, ConsoleSpec, Step, StepOptions } from '../../rootless/agent.js'
+import type { ConsoleSpec, Step, StepOptions } from '../../rootless/agent.js'
 import type { ContainerMount, ContainerSpec } from '../../rootless/container-spec.js'
 import type { OverlaySpec } from '../../rootless/plan.js'
 import { bootId, formatIdentity, startTimeOf } from '../../util/identity.js'
@@ -15,7 +15,7 @@ import { removeContainer } from './create-container.js'
 import { hostFiles } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
 import { logSpec } from './log-options.js'
-import { processSpec, startFailure, USER_FILES, userOf } from './process.js'
+import { IDS_FAKED, processSpec, startFailure, USER_FILES, userOf } from './process.js'
 
 /** What starting stands on: a workshop in the container's own id mode. */
 export interface StartDeps {
@@ -89,16 +89,19 @@ async function imagesOf(
 
 /** Starts the container's process in what {@link prepareStep} made. @throws TsboxError with exit codes 126, 127 */
 export async function executeIn(
+  shop: Workshop,
   step: Step,
   record: ContainerRecord,
-  mode: AgentApi['mode'],
   size: { columns: number; rows: number } | undefined,
 ): Promise<void> {
   const { env, cwd, user, parts } = settingsOf(record)
   const { isolation, rlimits, groupAdd } = decodeParts(parts)
   const fields = { args: record.args, env, cwd, ...isolation?.process, rlimits, ...(size ? { size } : {}) }
+  const { mode } = await shop.agent()
   try {
-    await step.exec(processSpec(fields, userOf(step, user, groupAdd), mode))
+    const process = processSpec(fields, userOf(step, user, groupAdd), mode, record.emulation)
+    const { idsFaked } = await step.exec(process)
+    if (idsFaked) shop.warn(IDS_FAKED)
   } catch (err) {
     await step.kill()
     throw startFailure(err, record.args) ?? err
@@ -155,7 +158,7 @@ export async function startContainer(
     if (record.autoRemove)
       step.discardTo(store.place.path('tmp', `${formatIdentity(running.runner!)}-${record.id.slice(0, 16)}`))
     await options.joined?.(dir)
-    await executeIn(step, running, (await deps.shop.agent()).mode, options.size)
+    await executeIn(deps.shop, step, running, options.size)
     return { step, record: running }
   } catch (err) {
     await step.kill()
