@@ -122,7 +122,7 @@ function optionsUsed(command: string, words: readonly string[]): string[] {
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
     if (!word.startsWith('-') || word === '-') {
-      if (command === 'run' || command === 'create' || command === 'exec') break
+      if (['run', 'create', 'exec', 'unshare'].includes(command)) break
       continue
     }
     if (word.startsWith('--')) out.push(word.split('=')[0]!)

@@ -28,6 +28,8 @@ const plain: Omit<RunRequest, 'signal'> = {
   hostname: undefined,
   userns: 'auto',
   detach: false,
+  detachKeys: undefined,
+  sigProxy: true,
   labels: {},
   stopSignal: undefined,
   stopTimeoutSeconds: undefined,
@@ -109,7 +111,7 @@ for (const [argv, changed] of requests) {
 const refused: [argv: string[], status: number, message: RegExp][] = [
   [[], 1, /'tsbox run' requires at least 1 argument/],
   [['--nope', 'i'], 125, /unknown flag: --nope[\s\S]*Run 'tsbox run --help'/],
-  [['-a', 'stdout', 'i'], 125, /cannot honour --attach: /],
+  [['-a', 'nowhere', 'i'], 125, /invalid argument "nowhere" for "-a, --attach" flag/],
   [['--stop-timeout', 'x', 'i'], 125, /invalid argument "x" for "--stop-timeout" flag/],
   [['-l', '=x', 'i'], 125, /invalid label format: "=x"/],
   [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
