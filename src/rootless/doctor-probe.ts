@@ -5,6 +5,7 @@ import { packageHint, subidHint } from './doctor-mend.js'
 import { pastaFact } from './doctor-pasta.js'
 import { HelperError } from './error.js'
 import { currentUser, findProgram, type IdCandidate, idCandidates } from './id-map.js'
+import { logoutFact } from './logout.js'
 
 export interface DoctorOptions {
   helperPath: string
@@ -43,6 +44,7 @@ export async function probeMachine(options: DoctorOptions): Promise<DoctorFindin
     deviceFact('tun', '/dev/net/tun', 'pasta can carry UDP and ICMP of containers'),
     deviceFact('fuse', '/dev/fuse', 'nothing in tsbox needs it'),
     cgroupFact(),
+    logoutFact(),
   ]
   return { facts, userns }
 }

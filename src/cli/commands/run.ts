@@ -43,6 +43,7 @@ export const command = defineCommand({
         signal: new AbortController().signal,
       })
     const outcome = await showingPull(values.pull, showing, start)
+    for (const warning of outcome.warnings ?? []) shell.stderr.write(`WARNING: ${warning}\n`)
     const silent = attach && !attach.includes('stdout') && !attach.includes('stderr')
     if ((detach || silent) && outcome.id !== undefined) shell.stdout.write(`${outcome.id}\n`)
     return outcome.exitCode

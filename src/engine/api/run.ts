@@ -70,6 +70,8 @@ export interface RunOutcome {
   id?: string | undefined
   /** Docker's: the program's own, 128+n for a signal, 126/127 where it could not start, 125 for the engine. */
   exitCode: number
+  /** What is not as one may expect, for who runs it. */
+  warnings?: readonly string[] | undefined
   /** The user left it with the detach keys: it runs on. */
   detached?: boolean | undefined
 }

@@ -1,6 +1,7 @@
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
 import type { ConsoleSpec, Step } from '../../rootless/agent.js'
+import { endsAtLogout } from '../../rootless/logout.js'
 import type { StepExit } from '../../rootless/plan.js'
 import { selfIdentity } from '../../util/identity.js'
 import type { RunOutcome, RunRequest, StreamName } from '../api.js'
@@ -46,7 +47,7 @@ export class ContainerRunner {
       throw err
     }
     await startDetached(this.#deps, record)
-    return { exitCode: 0, id: record.id }
+    return { exitCode: 0, id: record.id, warnings: logoutWarning() }
   }
 
   async #live(request: RunRequest, image: StoredImage, early: EarlySignals): Promise<RunOutcome> {
@@ -105,6 +106,11 @@ export class ContainerRunner {
       leave()
     }
   }
+}
+
+function logoutWarning(): readonly string[] {
+  const mend = endsAtLogout()
+  return mend === undefined ? [] : [`systemd-logind ends this container when you log out: ${mend}`]
 }
 
 /** What of this process's streams is joined: what `-a` says, else output, and input where it is open. */
