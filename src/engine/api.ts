@@ -34,6 +34,7 @@ export type {
   ContainerChange,
   ContainerEngine,
   ContainerFilters,
+  ContainerSize,
   ContainerSummary,
   CopyFrom,
   CopyOptions,

@@ -156,6 +156,7 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
         return answers.container
       }),
       top: record('top', () => 'PID\n1\n'),
+      size: record('size', () => ({ changedBytes: 10, totalBytes: 5000 })),
       diff: record('diffContainer', () => [{ kind: 'A' as const, path: '/x' }]),
       export: record('export', (_: unknown, write: (chunk: Uint8Array) => void) => write(Buffer.from('tar'))) as never,
       commit: record('commit', () => ID),

@@ -138,7 +138,7 @@ test('kill sends any signal, and wants a container that runs', async (t) => {
   assert.equal(status('hit'), 'exited 137')
   const again = cli.run(['kill', 'hit'])
   assert.equal(again.code, 1)
-  assert.match(again.stderr, /container hit is not running/)
+  assert.match(again.stderr, /cannot kill container: hit: container [0-9a-f]{64} is not running/)
   assert.match(cli.run(['kill', '-s', 'NOPE', 'hit']).stderr, /Invalid signal: NOPE/)
 })
 
@@ -221,7 +221,7 @@ test('rm refuses what runs, unless forced', async (t) => {
   detached('busy', 'trap "" TERM INT; while :; do sleep 0.05; done')
   const refused = cli.run(['rm', 'busy'])
   assert.equal(refused.code, 1)
-  assert.match(refused.stderr, /it is running: "busy"/)
+  assert.match(refused.stderr, /cannot remove container "busy": container is running/)
   cli.ok(['rm', '-f', 'busy'])
   assert.deepEqual(cli.leftovers(), [])
 })
@@ -284,4 +284,20 @@ test('a container that runs in the foreground is stopped and looked into like an
   cli.ok(['stop', 'front'])
   assert.equal((await run.ended).code, 0)
   assert.equal(status('front'), 'exited 0')
+})
+
+test('sizes of containers: what they changed, and with their image', async (t) => {
+  if (!(await requireBox(t))) return
+  cli.ok(['run', '--name', 'sized', 'base', 'sh', '-c', 'echo 12345 >/file'])
+  assert.match(cli.ok(['ps', '-as', '--format', 'table {{.Names}}\t{{.Size}}']), /^sized +6B \(virtual [\d.]+MB\)$/m)
+  assert.match(cli.ok(['ps', '-as']).split('\n')[0]!, /NAMES +SIZE$/)
+  const [found] = JSON.parse(cli.ok(['container', 'inspect', '-s', 'sized'])) as {
+    SizeRw: number
+    SizeRootFs: number
+  }[]
+  assert.equal(found!.SizeRw, 6)
+  assert.ok(found!.SizeRootFs > 1000)
+  const names = (...filters: string[]) =>
+    cli.ok(['container', 'ls', '-a', '--format', '{{.Names}}', ...filters.flatMap((f) => ['--filter', f])]).trim()
+  assert.deepEqual([names('health=none'), names('publish=80'), names('is-task=false')], ['sized', '', 'sized'])
 })

@@ -1,7 +1,7 @@
 import { TsboxError } from '../../base/error.js'
 import type { Engine, ImageInspect } from '../../engine/api.js'
 import type { ContainerConfig } from '../../oci/config.js'
-import { choice, defineCommand, text } from '../command.js'
+import { choice, defineCommand, flag, text } from '../command.js'
 import { NIL_MAP, NIL_SLICE, toJsonValue } from '../format/value.js'
 import { terminalJson } from '../printable.js'
 
@@ -21,10 +21,10 @@ function inspectCommand(kinds: readonly Kind[]) {
     arguments: [1, Number.POSITIVE_INFINITY],
     options: {
       format: text('"json", "yaml" or a Go template for each of them', 'f'),
+      size: flag('Show sizes of containers', 's'),
       type: choice(kinds, `Only inspect objects of this kind: ${kinds.join(' or ')}`),
     },
     refused: {
-      'size,s': 'sizes of containers are not kept',
       platform: 'tsbox stores images of one platform',
     },
     async run(values, names, { engine, shell }) {
@@ -34,7 +34,7 @@ function inspectCommand(kinds: readonly Kind[]) {
       let failure: unknown
       for (const name of names) {
         try {
-          found.push(await inspect(opened, name, values.type === undefined ? kinds : [values.type]))
+          found.push(await inspect(opened, name, values.type === undefined ? kinds : [values.type], values.size))
         } catch (err) {
           if (!(err instanceof TsboxError)) throw err
           failure ??= err
@@ -47,10 +47,18 @@ function inspectCommand(kinds: readonly Kind[]) {
   })
 }
 
-async function inspect({ containers, images }: Engine, name: string, kinds: readonly Kind[]): Promise<unknown> {
+async function inspect(
+  { containers, images }: Engine,
+  name: string,
+  kinds: readonly Kind[],
+  sized: boolean,
+): Promise<unknown> {
   if (kinds[0] === 'image') return goValue(await images.inspect(name))
   try {
-    return containerValue(await containers.inspect(name))
+    const found = containerValue(await containers.inspect(name))
+    if (!sized) return found
+    const { changedBytes, totalBytes } = await containers.size(name)
+    return { ...found, SizeRw: changedBytes, SizeRootFs: totalBytes }
   } catch (err) {
     const absent = err instanceof TsboxError && err.code === 'E_CONTAINER_NOT_FOUND'
     if (!absent || kinds.length === 1) throw err

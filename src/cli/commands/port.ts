@@ -11,7 +11,7 @@ export const command = defineCommand({
     const { Name, NetworkSettings } = await (await engine()).containers.inspect(name!)
     const ports = (NetworkSettings as { Ports: Record<string, unknown> }).Ports
     if (port === undefined || Object.hasOwn(ports, port)) return undefined
-    throw new TsboxError('E_PORT', `no public port '${port}' published for ${String(Name).slice(1)}`, {
+    throw new TsboxError('E_PORT', `No public port '${port}' published for ${String(Name).slice(1)}`, {
       hint: 'what listens in a container with the network of the host is reached at its own port',
     })
   },

@@ -1,7 +1,7 @@
-import type { ContainerSummary } from '../../engine/api.js'
+import type { ContainerSize, ContainerSummary } from '../../engine/api.js'
 import { count, defineCommand, flag, list, text } from '../command.js'
 import { formatList, type ListLayout } from '../format/list.js'
-import { ellipsis, goTime, humanDuration, shortId, since } from '../format/units.js'
+import { ellipsis, goTime, humanDuration, humanSize, shortId, since } from '../format/units.js'
 import { parseFilters } from './filters.js'
 
 const layout: ListLayout = {
@@ -37,19 +37,21 @@ export const command = defineCommand({
     latest: flag('Show the latest created container, whatever its state', 'l'),
     'no-trunc': flag("Don't truncate ids and commands"),
     quiet: flag('Only show ids', 'q'),
+    size: flag('Show sizes: what a container changed, and with its image', 's'),
   },
-  refused: { 'size,s': 'sizes of containers are not kept' },
   async run(values, _, { engine, shell }) {
     const last = values.latest ? 1 : values.last
-    const containers = await (await engine()).containers.list({
+    const { containers: all } = await engine()
+    const containers = await all.list({
       all: values.all || last !== undefined,
       filters: parseFilters(values.filter, shell.now()),
     })
-    const rows = containers
-      .toSorted((a, b) => (a.created < b.created ? 1 : -1))
-      .slice(0, last)
-      .map((c) => rowOf(c, values['no-trunc'], shell.now()))
-    shell.stdout.write(await formatList(layout, rows, values.format, values.quiet))
+    const shown = containers.toSorted((a, b) => (a.created < b.created ? 1 : -1)).slice(0, last)
+    const rows = shown.map((c) => rowOf(c, values['no-trunc'], shell.now()))
+    const sized = values.size || /\.Size\b/.test(values.format ?? '')
+    if (sized && !values.quiet) for (const [i, row] of rows.entries()) row.Size = sizeOf(await all.size(shown[i]!.id))
+    const columns = values.size ? [...layout.columns, 'Size'] : layout.columns
+    shell.stdout.write(await formatList({ ...layout, columns }, rows, values.format, values.quiet))
     return undefined
   },
 })
@@ -74,6 +76,11 @@ function rowOf(c: ContainerSummary, full: boolean, now: number): Record<string, 
     LocalVolumes: String(c.mounts.filter((m) => !m.startsWith('/')).length),
     Size: 'N/A',
   }
+}
+
+/** Docker's: what a container changed, and that with its image. */
+function sizeOf({ changedBytes, totalBytes }: ContainerSize): string {
+  return `${humanSize(changedBytes)} (virtual ${humanSize(totalBytes)})`
 }
 
 function statusOf(c: ContainerSummary, now: number): string {

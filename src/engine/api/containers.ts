@@ -92,6 +92,8 @@ export interface ContainerEngine {
   /** Output of `ps` with these arguments, for the container's processes only. */
   top(name: string, psArguments: readonly string[]): Promise<string>
   prune(filters: ContainerFilters): Promise<{ ids: string[]; reclaimedBytes: number }>
+  /** Bytes of what it changed, and of that and its image. */
+  size(name: string): Promise<ContainerSize>
   /** What it changed of its image, sorted by path. */
   diff(name: string): Promise<ContainerChange[]>
   /** Its files, without what is mounted in it, as a tar. */
@@ -102,6 +104,11 @@ export interface ContainerEngine {
   copyOut(name: string, path: string, to: CopyTo, options: CopyOptions): Promise<number>
   /** Copies into it. @returns bytes of a tar of what was copied. @throws TsboxError E_COPY */
   copyIn(name: string, from: CopyFrom, path: string, options: CopyOptions): Promise<number>
+}
+
+export interface ContainerSize {
+  changedBytes: number
+  totalBytes: number
 }
 
 /** A path that was added, changed or deleted. */

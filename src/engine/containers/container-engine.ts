@@ -8,6 +8,7 @@ import type {
   ContainerChange,
   ContainerEngine,
   ContainerFilters,
+  ContainerSize,
   ContainerSummary,
   CopyFrom,
   CopyOptions,
@@ -36,6 +37,12 @@ export interface ContainerEngineDeps extends ImageDeps, LifecycleDeps {
   create(request: RunRequest): Promise<string>
   /** The C helper's executable. */
   helper(): string
+}
+
+function stopped({ name }: ContainerRecord): TsboxError {
+  return new TsboxError('E_CONTAINER_STOPPED', 'cannot attach to a stopped container, start it first', {
+    hint: `tsbox start ${name}`,
+  })
 }
 
 /** Containers, running or not. */
@@ -99,7 +106,7 @@ export class NodeContainerEngine implements ContainerEngine {
   }
 
   async #attach(record: ContainerRecord, stdin: boolean, streams: StreamRequest): Promise<Attached> {
-    const control = await this.#life.control(record)
+    const control = await this.#life.control(record, () => stopped(record))
     try {
       return await control.attach(stdin, outputOf(streams))
     } catch (err) {
@@ -162,6 +169,10 @@ export class NodeContainerEngine implements ContainerEngine {
     const init = this.#life.state(record)?.status === 'running' ? initOf(record) : undefined
     if (init === undefined) throw notRunning(record)
     return topOf(init, psArguments)
+  }
+
+  size(name: string): Promise<ContainerSize> {
+    return this.#files().then((files) => files.size(this.#life.find(name)))
   }
 
   diff(name: string): Promise<ContainerChange[]> {

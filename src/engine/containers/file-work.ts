@@ -1,5 +1,6 @@
 import type { ContainerRecord } from '../../container/record.js'
-import type { CommitRequest, ContainerChange, CopyFrom, CopyOptions, CopyTo } from '../api.js'
+import type { Entry } from '../../layer/entry.js'
+import type { CommitRequest, ContainerChange, ContainerSize, CopyFrom, CopyOptions, CopyTo } from '../api.js'
 import type { ImageDeps } from '../images/deps.js'
 import { writeTree } from '../output/tree-tar.js'
 import type { StartDeps } from '../run/start-container.js'
@@ -14,6 +15,17 @@ export class FileWork {
   constructor(deps: ImageDeps & LifecycleDeps, life: Lifecycle) {
     this.#deps = deps
     this.#life = life
+  }
+
+  async size(record: ContainerRecord): Promise<ContainerSize> {
+    const { layers, shop } = await this.#deps.startDeps(record)
+    let changedBytes = 0
+    const add = ({ size }: Entry) => {
+      changedBytes += size
+    }
+    await (await shop.agent()).walk(this.#changed(record), { content: false }, { entry: add, data() {} })
+    const sealed = await Promise.all(record.layers.map((l) => layers.seal(l, undefined)))
+    return { changedBytes, totalBytes: sealed.reduce((sum, l) => sum + l.sizeBytes, changedBytes) }
   }
 
   async diff(record: ContainerRecord): Promise<ContainerChange[]> {

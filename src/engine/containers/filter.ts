@@ -28,6 +28,11 @@ const MATCHES: Readonly<Record<string, Match>> = {
     (c.imageID ?? '').replace(/^sha256:/, '').startsWith(value.replace(/^sha256:/, '')),
   volume: (c, value) => c.mounts.includes(value),
   network: (c, value) => c.network === value,
+  // There are none here: what has no health check is `none`, no port is published, nothing is of a swarm.
+  health: (_, value) => value === 'none',
+  expose: () => false,
+  publish: () => false,
+  'is-task': (_, value) => value === 'false',
   before: (c, value, all) => c.created < one(all, value).created,
   since: (c, value, all) => c.created > one(all, value).created,
   until: (c, value) => Date.parse(c.created) < Number(value),

@@ -23,8 +23,8 @@ export function findContainer(store: Store, name: string): ContainerRecord {
 }
 
 /** For what needs a container that runs. */
-export function notRunning(record: ContainerRecord): TsboxError {
-  return new TsboxError('E_CONTAINER_STOPPED', `container ${record.name} is not running`, {
+export function notRunning(record: ContainerRecord, what = ''): TsboxError {
+  return new TsboxError('E_CONTAINER_STOPPED', `${what}container ${record.id} is not running`, {
     hint: `tsbox start ${record.name}`,
   })
 }

@@ -94,7 +94,7 @@ export class Lifecycle {
     const number = signalNumber(signal)
     const record = this.find(name)
     const control = await this.#connect(record)
-    if (!control) throw notRunning(record)
+    if (!control) throw notRunning(record, `cannot kill container: ${name}: `)
     try {
       await control.signal(number)
       if (number !== SIGKILL) return
@@ -149,9 +149,9 @@ export class Lifecycle {
   }
 
   /** To its control socket. @throws TsboxError E_CONTAINER_STOPPED */
-  async control(record: ContainerRecord): Promise<Control> {
+  async control(record: ContainerRecord, failure = () => notRunning(record)): Promise<Control> {
     const control = await this.#connect(record)
-    if (!control) throw notRunning(record)
+    if (!control) throw failure()
     return control
   }
 

@@ -106,9 +106,13 @@ export class NodeContainers {
 
   async #end(record: ContainerRecord, force: boolean): Promise<void> {
     if (!force)
-      throw new TsboxError('E_CONTAINER_RUNNING', `remove container: it is running: "${record.name}"`, {
-        hint: `tsbox rm -f ${record.name}`,
-      })
+      throw new TsboxError(
+        'E_CONTAINER_RUNNING',
+        `cannot remove container "${record.name}": container is running: stop the container before removing or force remove`,
+        {
+          hint: `tsbox rm -f ${record.name}`,
+        },
+      )
     const { store, removeTrees } = this.#deps
     const startDeps = () => Promise.reject(new Error('nothing is started here'))
     await new Lifecycle({ store, startDeps }).end(record)

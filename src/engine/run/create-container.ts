@@ -155,7 +155,7 @@ export function chooseName(wanted: string | undefined, others: readonly Containe
   if (other === undefined) return wanted
   throw new TsboxError(
     'E_CONTAINER_NAME_TAKEN',
-    `the container name "${wanted}" is already in use by container "${other.slice(0, 12)}"`,
+    `Conflict. The container name "/${wanted}" is already in use by container "${other}". You have to remove (or rename) that container to be able to reuse that name.`,
     { exitCode: 125, hint: `tsbox rm ${wanted}` },
   )
 }
