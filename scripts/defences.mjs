@@ -205,6 +205,14 @@ export const defences = [
     name: 'CVE-2024-9675',
   },
   {
+    what: 'devices are made by root, where the kernel tells users apart',
+    file: native('walk-entry.c'),
+    from: 'bool may_be = w->single || st->st_uid == 0;',
+    to: 'bool may_be = true;',
+    test: attacks('build'),
+    name: 'forged devices',
+  },
+  {
     what: 'what a step writes to a bind mount goes to a layer of its own',
     file: 'src/engine/build/namespace-executor.ts',
     from: "return { op: 'bind', source: { tree }, sub: m.path, target: m.target, readonly: m.readonly }",

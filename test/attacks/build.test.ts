@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { join } from 'node:path'
 import { before, type TestContext } from 'node:test'
 import { attack, attackInModes, makeCanary, makeEvil } from '../helpers/attack.js'
-import { type ContextFile, makeBase, type Ran, sharedCli, writeContext } from '../helpers/cli.js'
+import { type ContextFile, HAS_SUBIDS, makeBase, type Ran, sharedCli, writeContext } from '../helpers/cli.js'
+import { ownerOf, savedImage } from '../helpers/saved.js'
 
 const cli = sharedCli()
 before(() => makeBase(cli, ['mkfifo', 'mount', 'getfattr']))
@@ -250,3 +251,12 @@ attackInModes('local output', 'links of an image, and of the folder that it goes
   assertUntouched(first, ran)
   assert.equal(readFileSync(join(out, 'l/file'), 'utf8'), 'mine')
 })
+
+if (HAS_SUBIDS)
+  attack('forged devices', 'a user of a step makes no device of a file of his', async (t) => {
+    const image = makeEvil(t, cli, 'subid')
+    if (!image) return
+    const Dockerfile = `FROM ${image}\nRUN mkdir -m 777 /w\nUSER 1000\nRUN echo -n > /w/f; /attack mark /w/f\n`
+    cli.build(writeContext(cli, { Dockerfile }), ['-t', 'forged', '--userns', 'subid'])
+    assert.equal(ownerOf(await savedImage(cli, 'forged'), 'w/f'), 'file 644 1000:0')
+  })

@@ -104,8 +104,11 @@ int apply_file(struct apply *a, const struct entry *e)
 	if (fd < 0)
 		return -1;
 	if (e->type == E_CHAR || e->type == E_BLOCK) {
-		char device[48];
-		int len = snprintf(device, sizeof device, "%c:%u:%u", e->type == E_CHAR ? 'c' : 'b', e->major, e->minor);
+		char device[64], kind = e->type == E_CHAR ? 'c' : 'b';
+		/* Only a file of root's is believed to be one: whose it is stands in the attribute (walk-entry.c). */
+		int len = a->single || (!e->uid && !e->gid)
+			? snprintf(device, sizeof device, "%c:%u:%u", kind, e->major, e->minor)
+			: snprintf(device, sizeof device, "%c:%u:%u %u:%u", kind, e->major, e->minor, e->uid, e->gid);
 		if (fsetxattr(fd, XATTR_DEVICE, device, (size_t)len, 0) < 0)
 			return fail(a->f, "record device", "%s", e->path);
 	}

@@ -20,7 +20,8 @@ static int set_owner(struct apply *a, int fd, const struct entry *e, bool fresh)
 		int result = roots_device ? fsetxattr(fd, XATTR_OWNER, "", 0, 0) : owner_set(fd, (struct owner){e->uid, e->gid});
 		return result < 0 ? fail(a->f, "record owner", "%s", e->path) : 0;
 	}
-	return fchown(fd, e->uid, e->gid) < 0 ? fail(a->f, "chown", "%s", e->path) : 0;
+	bool device = e->type == E_CHAR || e->type == E_BLOCK;
+	return fchown(fd, device ? 0 : e->uid, device ? 0 : e->gid) < 0 ? fail(a->f, "chown", "%s", e->path) : 0;
 }
 
 /* For links and fifos, which can't have xattrs and aren't opened. */

@@ -26,8 +26,12 @@ static void read_mark(struct walk *w, int fd, const char *name, struct marks *m)
 	if (!strcmp(name, "user.overlay.opaque") || !strcmp(name, "user.tsbox.opaque"))
 		m->opaque = w->value[0] == 'y';
 	else if (!strcmp(name, XATTR_DEVICE)) {
-		if (sscanf(w->value, "%c:%u:%u", &m->device, &m->major, &m->minor) != 3)
+		struct owner owner = {0, 0};
+		int parts = sscanf(w->value, "%c:%u:%u %u:%u", &m->device, &m->major, &m->minor, &owner.uid, &owner.gid);
+		if (parts != 3 && parts != 5)
 			m->device = 0;
+		else if (parts == 5 && !w->single)
+			m->owner = owner;
 	} else if (w->single && !strcmp(name, XATTR_OWNER))
 		owner_decode((uint8_t *)w->value, (size_t)n, &m->owner);
 }
@@ -144,10 +148,16 @@ __attribute__((noinline)) int walk_send_open(struct walk *w, int fd, const struc
 		walk_send(w, &(struct entry){.type = E_WHITEOUT, .path = w->path});
 		return 0;
 	}
-	if (m.device && e->type == E_FILE) {
+	/* Every user may give attributes to a file of his: where the kernel tells users apart, devices are root's to make. */
+	bool may_be = w->single || st->st_uid == 0;
+	if (m.device && e->type == E_FILE && may_be) {
 		e->type = m.device == 'b' ? E_BLOCK : E_CHAR;
 		e->major = m.major;
 		e->minor = m.minor;
+		if (!w->single && (m.owner.uid || m.owner.gid)) {
+			e->uid = m.owner.uid;
+			e->gid = m.owner.gid;
+		}
 	} else if (e->type == E_FILE)
 		e->size = (uint64_t)st->st_size;
 	entry_begin(w->out, e);

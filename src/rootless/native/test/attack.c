@@ -8,6 +8,7 @@
  *   keys              looks for the key tsbox-canary in the session's keyring
  *   with-key COMMAND  puts that key into a new session's keyring and executes
  *   descriptors       lists what is open beyond 0, 1 and 2
+ *   mark FILE         gives a file the attribute by which tsbox knows devices
  *   hold FILE STOP    opens FILE again and again until STOP is there: prints how often it was not empty
  */
 #define _GNU_SOURCE
@@ -22,6 +23,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void say(const char *what, long result)
@@ -160,6 +162,10 @@ int main(int argc, char **argv)
 		return with_key(argv + 2);
 	if (!strcmp(what, "descriptors"))
 		return descriptors();
+	if (!strcmp(what, "mark") && argc == 3) {
+		say("mark", setxattr(argv[2], "user.tsbox.device", "b:8:0", 5, 0));
+		return 0;
+	}
 	if (!strcmp(what, "hold") && argc == 4)
 		return hold(argv + 2);
 	return 2;
