@@ -52,6 +52,15 @@ for (const id of ['CVE-2021-30465', 'CVE-2024-45310'])
     assertUntouched(...ran)
   })
 
+attackInModes('CVE-2021-30465', 'a mount point behind a link of the image is one of the image', (_, mode) => {
+  const { dir, assertUntouched } = makeCanary(cli)
+  const name = `behind-${mode}`
+  cli.build(writeContext(cli, { Dockerfile: `FROM base\nRUN ln -s ${dir} /t\n` }), ['-t', name, '--userns', mode])
+  const ran = cli.run(['run', '--rm', '--userns', mode, '--tmpfs', '/t/sub', name, 'grep', ' tmpfs ', '/proc/mounts'])
+  assert.ok(ran.stdout.includes(`tmpfs ${dir}/sub tmpfs`), ran.stdout + ran.stderr)
+  assertUntouched(ran)
+})
+
 attackInModes('CVE-2019-19921', 'an image whose /proc is a link into a volume has no container', (_, mode) => {
   const { dir, assertUntouched } = makeCanary(cli)
   for (const [place, target] of [
