@@ -66,6 +66,7 @@ export const RUNNER_SOURCES = [
     'cred',
     'exec',
     'filter',
+    'foreign',
     'ids',
     'owner',
     'pid',

@@ -7,8 +7,8 @@
  *   precomputes them (seccomp's bitmap, 5.11). The list may be linear.
  * - What would go round the notifications is refused as unknown: io_uring
  *   (its requests pass no filter), the xattr calls with a struct in memory, x32.
- * - A foreign ABI (i386 on x86_64, arm on aarch64) runs, with chown and set*id
- *   answered by a success that does nothing: no handler knows its structs.
+ * - The 32-bit ABI (i386 on x86_64, arm on aarch64) has numbers of its own for
+ *   the same handlers: emu-foreign.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,34 +59,12 @@ static void load_nr(struct program *p)
 	emit(p, BPF_LD_ABS_W, offsetof(struct seccomp_data, nr), 0, 0);
 }
 
-/* i386 and 32-bit arm number these alike, fchownat excepted. */
+/* i386 and 32-bit arm number these alike: changes of ids that are 16 bits wide. */
+static const uint16_t foreign_short[] = {16, 23, 46, 70, 71, 81, 95, 138, 139, 164, 170, 182};
+
+/* The same with 32 bits; fchownat has another number on each. */
 static const uint16_t foreign_faked[] = {
-	16,
-	23,
-	46,
-	70,
-	71,
-	81,
-	95,
-	138,
-	139,
-	164,
-	170,
-	182, /* 16-bit ids */
-	198,
-	203,
-	204,
-	206,
-	207,
-	208,
-	210,
-	212,
-	213,
-	214,
-	215,
-	216,
-	EMU_FOREIGN_FCHOWNAT,
-};
+	198, 203, 204, 206, 207, 208, 210, 212, 213, 214, 215, 216, EMU_FOREIGN_FCHOWNAT};
 
 static const uint16_t native_faked[] = {
 #ifdef SYS_chown
@@ -108,18 +86,51 @@ static const uint16_t native_faked[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static bool is_stat(emu_handler *handler)
+{
+	return handler == emu_do_stat || handler == emu_do_lstat || handler == emu_do_fstat || handler == emu_do_fstatat ||
+		handler == emu_do_statx;
+}
+
+static void emit_foreign(struct program *p, unsigned flags)
+{
+	size_t count;
+	const struct emu_foreign *calls = emu_foreign_calls(&count);
+	for (size_t i = 0; i < COUNT(foreign_short); i++)
+		answer(p, foreign_short[i], SECCOMP_RET_ERRNO | 0);
+	for (size_t i = 0; i < COUNT(foreign_faked) && flags & EMU_FAKE; i++)
+		answer(p, foreign_faked[i], SECCOMP_RET_ERRNO | 0);
+	for (size_t i = 0; i < count && !(flags & EMU_FAKE); i++) {
+		const struct emu_foreign *c = &calls[i];
+		if (is_stat(c->handler) && flags & EMU_NO_STAT)
+			continue;
+		if (!c->argument)
+			answer(p, c->foreign, SECCOMP_RET_USER_NOTIF);
+		else
+			notify_if(p, c->foreign, c->argument - 1, c->bits ? BPF_JSET_K : BPF_JEQ_K,
+				c->bits ? c->bits : EMU_RLIMIT_LOCKS);
+	}
+	answer(p, SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS);
+	if (!(flags & EMU_FAKE)) {
+		answer(p, SYS_setxattrat, SECCOMP_RET_ERRNO | ENOSYS);
+		answer(p, SYS_listxattrat, SECCOMP_RET_ERRNO | ENOSYS);
+	}
+	emit(p, BPF_RET_K, SECCOMP_RET_ALLOW, 0, 0);
+}
+
 /* Choose by ABI; on return the accumulator holds the number of a native call. */
-static void emit_abi(struct program *p)
+static void emit_abi(struct program *p, unsigned flags)
 {
 	emit(p, BPF_LD_ABS_W, offsetof(struct seccomp_data, arch), 0, 0);
-	emit(p, BPF_JEQ_K, EMU_AUDIT_ARCH, (uint8_t)(3 + 2 * COUNT(foreign_faked) + 3), 0);
+	emit(p, BPF_JEQ_K, EMU_AUDIT_ARCH, 0, 1);
+	/* A jump that may be longer than a conditional one can be. */
+	const unsigned short jump = p->length;
+	emit(p, BPF_JA, 0, 0, 0);
 	emit(p, BPF_JEQ_K, EMU_FOREIGN_ARCH, 1, 0);
 	emit(p, BPF_RET_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
 	load_nr(p);
-	for (size_t i = 0; i < COUNT(foreign_faked); i++)
-		answer(p, foreign_faked[i], SECCOMP_RET_ERRNO | 0);
-	answer(p, SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS);
-	emit(p, BPF_RET_K, SECCOMP_RET_ALLOW, 0, 0);
+	emit_foreign(p, flags);
+	p->code[jump].k = (uint32_t)(p->length - jump - 1);
 	load_nr(p);
 	/* x32 shares the architecture of x86_64 and sets bit 30. */
 	emit(p, BPF_JGE_K, 0x40000000u, 0, 1);
@@ -168,12 +179,6 @@ static bool is_conditional(int nr)
 	}
 }
 
-static bool is_stat(emu_handler *handler)
-{
-	return handler == emu_do_stat || handler == emu_do_lstat || handler == emu_do_fstat || handler == emu_do_fstatat ||
-		handler == emu_do_statx;
-}
-
 /* Highest number asked of emu_handler_of; the newest call with a handler is openat2 (437). */
 #define NR_MAX 450
 
@@ -189,7 +194,7 @@ static void emit_unconditional(struct program *p, bool stats)
 static void build(struct program *p, unsigned flags)
 {
 	p->length = 0;
-	emit_abi(p);
+	emit_abi(p, flags);
 	if (!(flags & EMU_NO_STAT))
 		emit_unconditional(p, true); /* first: the most frequent */
 	emit_conditional(p);
@@ -203,7 +208,7 @@ static void build(struct program *p, unsigned flags)
 static void build_faked(struct program *p)
 {
 	p->length = 0;
-	emit_abi(p);
+	emit_abi(p, EMU_FAKE);
 	for (size_t i = 0; i < COUNT(native_faked); i++)
 		answer(p, native_faked[i], SECCOMP_RET_ERRNO | 0);
 	emit(p, BPF_RET_K, SECCOMP_RET_ALLOW, 0, 0);

@@ -100,7 +100,7 @@ static int64_t answer_stat(struct emu_call *call, int dirfd, const char *path, i
 		st.st_mode = (st.st_mode & ~(mode_t)S_IFMT) | device.type;
 		st.st_rdev = makedev(device.major, device.minor);
 	}
-	return emu_write(call, out, &st, sizeof st);
+	return call->foreign ? emu_foreign_stat(call, &st, out) : emu_write(call, out, &st, sizeof st);
 }
 
 int64_t emu_do_stat(struct emu_call *call)

@@ -90,7 +90,8 @@ struct emu_call {
 	uint64_t id;
 	pid_t pid; /* thread, in our pid namespace */
 	pid_t proc_pid; /* the same, as /proc names it; 0 until emu_proc_pid() */
-	int nr;
+	int nr; /* as the native ABI has it */
+	bool foreign;
 	const uint64_t *args;
 };
 
@@ -188,6 +189,20 @@ emu_handler emu_do_open, emu_do_openat, emu_do_openat2, emu_do_creat, emu_do_mkd
 emu_handler emu_do_stat, emu_do_lstat, emu_do_fstat, emu_do_fstatat, emu_do_statx;
 emu_handler emu_do_listxattr, emu_do_llistxattr, emu_do_flistxattr;
 emu_handler emu_do_execve, emu_do_execveat, emu_do_new_root, emu_do_clone3, emu_do_rlimit, emu_do_peercred;
+
+/* ---- emu-foreign.c: the 32-bit ABI ------------------------------------------ */
+
+struct emu_foreign {
+	int foreign, nr; /* nr 0: the handler does not ask which call it is */
+	emu_handler *handler;
+	/* Only if argument `argument` (from 1) has one of these bits, or, without bits, is RLIMIT_LOCKS; 0: always. */
+	unsigned argument;
+	uint32_t bits;
+};
+const struct emu_foreign *emu_foreign_calls(size_t *count);
+const struct emu_foreign *emu_foreign_of(int nr);
+/* Writes a stat64. Returns 0 or -errno. */
+int emu_foreign_stat(struct emu_call *call, const struct stat *st, uint64_t out);
 
 /* The handler of a system call, or NULL: the table that the filter follows. */
 emu_handler *emu_handler_of(int nr);

@@ -71,6 +71,7 @@ struct sock_fprog {
 };
 
 #define BPF_LD_ABS_W 0x20
+#define BPF_JA 0x05
 #define BPF_JEQ_K 0x15
 #define BPF_JGE_K 0x35
 #define BPF_JSET_K 0x45

@@ -192,6 +192,12 @@ int emu_handle(struct emu *emu)
 		.args = request.data.args,
 	};
 	emu_handler *handler = emu_handler_of(call.nr);
+	if (request.data.arch != EMU_AUDIT_ARCH) {
+		const struct emu_foreign *foreign = emu_foreign_of(request.data.nr);
+		call.foreign = true;
+		call.nr = foreign ? foreign->nr : 0;
+		handler = foreign ? foreign->handler : NULL;
+	}
 	/* pid 0: a process that is not in our pid namespace. */
 	reply(emu, call.id, handler && call.pid > 0 ? handler(&call) : EMU_CONTINUE);
 	if (emu->made_in >= 0)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,15 +159,50 @@ static void side_doors_are_shut(void)
 }
 
 #if defined(__x86_64__)
-/* chown32 by the i386 entry: a success that does nothing. */
-static void foreign_abi_is_harmless(void)
+/* By the i386 entry, which takes addresses below 4 GB: those of a static program's data. */
+static long i386(long nr, const volatile void *a, long b, long c, long d)
 {
 	long result;
 	__asm__ volatile("int $0x80"
 					 : "=a"(result)
-					 : "a"(212L), "b"(0L), "c"(33L), "d"(33L)
+					 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(0L)
 					 : "memory", "r8", "r9", "r10", "r11");
-	CHECK(result == 0 || result == -ENOSYS);
+	return (int)result;
+}
+
+static char foreign_name[] = "foreign", foreign_link[] = "foreign-link";
+static volatile uint32_t foreign_words[64];
+
+static long at(long address)
+{
+	return address;
+}
+
+static void as_foreign_user(void)
+{
+	CHECK(i386(199 /* getuid32 */, NULL, 0, 0, 0) == 60 && i386(202 /* getegid32 */, NULL, 0, 0, 0) == 61);
+	CHECK(i386(5 /* open */, foreign_name, O_CREAT | O_WRONLY, 0600, 0) >= 0 && owned(foreign_name, 60, 61));
+	CHECK(i386(83 /* symlink */, foreign_name, at((long)foreign_link), 0, 0) == 0 && owned(foreign_link, 60, 61));
+	CHECK(i386(212 /* chown32 */, foreign_name, 0, 0, 0) == -EPERM);
+	CHECK(i386(213 /* setuid32 */, NULL, 0, 0, 0) == -EPERM);
+}
+
+static void foreign_abi_is_served(void)
+{
+	if (i386(199, NULL, 0, 0, 0) == -ENOSYS)
+		return; /* a kernel without it */
+	const long words = (long)(uintptr_t)foreign_words;
+	CHECK(close(open(foreign_name, O_CREAT | O_WRONLY, 0644)) == 0);
+	CHECK(i386(212, foreign_name, 33, 34, 0) == 0 && owned(foreign_name, 33, 34));
+	CHECK(i386(195 /* stat64 */, foreign_name, words, 0, 0) == 0 && foreign_words[6] == 33 && foreign_words[7] == 34);
+	CHECK(i386(300 /* fstatat64 */, (void *)(intptr_t)AT_FDCWD, at((long)foreign_name), words, 0) == 0);
+	CHECK(foreign_words[6] == 33 && (foreign_words[4] & S_IFMT) == S_IFREG);
+	CHECK(i386(298 /* fchownat */, (void *)(intptr_t)AT_FDCWD, at((long)foreign_name), 35, -1) == 0);
+	CHECK(owned(foreign_name, 35, 34) && unlink(foreign_name) == 0);
+	CHECK(i386(182 /* chown16 */, foreign_link, 1, 1, 0) == 0);
+	CHECK(i386(75 /* setrlimit */, (void *)10, words, 0, 0) == 0 && getuid() == 0);
+	CHECK(probe_as(60, 61, as_foreign_user) == 0);
+	CHECK(i386(208 /* setresuid32 */, (void *)7, 7, 7, 0) == 0 && getuid() == 7);
 }
 #endif
 
@@ -179,7 +215,7 @@ const struct probe_case probe_hard[] = {
 	{"a thread makes files", a_thread_makes_files},
 	{"side doors are shut", side_doors_are_shut},
 #if defined(__x86_64__)
-	{"a foreign ABI is harmless", foreign_abi_is_harmless},
+	{"a foreign ABI is served", foreign_abi_is_served},
 #endif
 	{NULL, NULL},
 };
