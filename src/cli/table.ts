@@ -124,6 +124,39 @@ const imageOnly: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/image-verify.js'),
   },
 }
+const manifests: Readonly<Record<string, Entry>> = {
+  create: {
+    summary: 'Create a list of images for several platforms',
+    load: async () => ({ command: (await import('./commands/manifest.js')).create }),
+  },
+  add: {
+    summary: 'Add images to a list',
+    load: async () => ({ command: (await import('./commands/manifest.js')).add }),
+  },
+  annotate: {
+    summary: 'Change what a list says of an image',
+    load: async () => ({ command: (await import('./commands/manifest.js')).annotate }),
+  },
+  inspect: {
+    summary: 'Show a list, or a manifest of a registry',
+    load: async () => ({ command: (await import('./commands/manifest.js')).inspect }),
+  },
+  push: {
+    summary: 'Upload a list, with the images that its repository has not',
+    load: async () => ({ command: (await import('./commands/manifest.js')).push }),
+  },
+  rm: { summary: 'Remove lists', load: async () => ({ command: (await import('./commands/manifest.js')).rm }) },
+}
+const imagetools: Readonly<Record<string, Entry>> = {
+  create: {
+    summary: 'Make an index of images of registries and upload it',
+    load: async () => ({ command: (await import('./commands/imagetools.js')).create }),
+  },
+  inspect: {
+    summary: 'Show an image or index of a registry',
+    load: async () => ({ command: (await import('./commands/imagetools.js')).inspect }),
+  },
+}
 const df: Entry = {
   summary: 'Show how much room images, containers, volumes and the build cache take',
   load: () => import('./commands/system-df.js'),
@@ -225,6 +258,8 @@ export const groups: Readonly<Record<string, Group>> = {
   },
   builder: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache } },
   buildx: { summary: 'Manage builds and their cache', commands: { build: commands.build!, ...cache }, hidden: true },
+  manifest: { summary: 'Manage lists of images for several platforms', commands: manifests },
+  imagetools: { summary: 'Look at and combine images of registries', commands: imagetools },
   system: { summary: 'Manage tsbox', commands: { df, info: commands.info!, prune, reset } },
   dockerfile: { summary: 'Tools for Dockerfiles', commands: { ops }, hidden: true },
 }

@@ -9,6 +9,7 @@ import type { BuildOutcome, BuildRequest, VerifyOutcome } from './api/build.js'
 import type { ContainerEngine } from './api/containers.js'
 import type { DockerfileEngine } from './api/dockerfile.js'
 import type { ImageEngine } from './api/images.js'
+import type { ManifestListEngine } from './api/manifest-lists.js'
 import type { RegistryEngine } from './api/registry.js'
 import type { RunOutcome, RunRequest } from './api/run.js'
 import type { BuilderEngine, DoctorReport, SystemEngine, VolumeEngine } from './api/system.js'
@@ -62,6 +63,7 @@ export type {
   PathDifference,
 } from './api/image-checks.js'
 export type { ImageEngine, ImageInspect, ImageSummary } from './api/images.js'
+export type { InspectedManifest, ManifestListEngine } from './api/manifest-lists.js'
 export type {
   FoundImage,
   LoginOutcome,
@@ -106,6 +108,7 @@ export interface Engine {
   volumes: VolumeEngine
   builder: BuilderEngine
   registry: RegistryEngine
+  manifests: ManifestListEngine
   system: SystemEngine
   doctor(): Promise<DoctorReport>
   /** Ends helpers and leases. Idempotent. */

@@ -18,6 +18,7 @@ import type {
   Engine,
   EngineOptions,
   ImageEngine,
+  ManifestListEngine,
   RegistryEngine,
   RunOutcome,
   RunRequest,
@@ -180,6 +181,12 @@ class NodeEngine implements Engine {
     }
   }
 
+  get manifests(): ManifestListEngine {
+    return lazily(
+      async () => new (await import('./manifest-list/node-manifest-lists.js')).NodeManifestLists(this.#registryDeps()),
+    )
+  }
+
   get registry(): RegistryEngine {
     const open = async () => new (await import('./registry/node-registry.js')).NodeRegistry(this.#registryDeps())
     return {
@@ -306,13 +313,13 @@ class NodeEngine implements Engine {
 }
 
 /** An interface whose methods all load what does them when they are called. */
-function lazily(open: () => Promise<ContainerEngine>): ContainerEngine {
-  return new Proxy({} as ContainerEngine, {
+function lazily<T extends object>(open: () => Promise<T>): T {
+  return new Proxy({} as T, {
     get:
-      (_, name: keyof ContainerEngine) =>
+      (_, name) =>
       async (...args: unknown[]) => {
         const engine = await open()
-        return (engine[name] as (...args: unknown[]) => unknown).apply(engine, args)
+        return (engine[name as keyof T] as (...args: unknown[]) => unknown).apply(engine, args)
       },
   })
 }

@@ -19,6 +19,7 @@ export const STORE_NAMES: readonly string[] = [
   'downloads',
   'images',
   'leases',
+  'manifests',
   'mode.json',
   'mounts',
   'origins',

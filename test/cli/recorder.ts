@@ -122,6 +122,15 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
         config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
       })),
     },
+    manifests: {
+      create: record('createManifestList', () => 'docker.io/library/x:1'),
+      annotate: record('annotateManifest', () => undefined),
+      inspect: record('inspectManifest', () => undefined as never),
+      images: record('imagesOfManifest', () => []),
+      push: record('pushManifestList', () => ID),
+      remove: record('removeManifestLists', (names: string[]) => names) as never,
+      combine: record('combineManifests', () => undefined as never),
+    },
     registry: {
       copy: record('copy', () => ID) as never,
       sign: record('sign', () => ID),
