@@ -19,15 +19,26 @@ enum { BATCH = 65536, LINE_OVERHEAD = 128 };
 
 static const char LOG_FILE[] = "log.json", LOG_PART[] = "log.part";
 
+/* For every line: what is the same for a second is kept. */
 void time_text(char out[40])
 {
+	static char second[24];
+	static time_t known = -1;
 	struct timespec now;
 	struct tm tm;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, 40 - n, ".%09ldZ", now.tv_nsec);
+	if (now.tv_sec != known) {
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &tm);
+		known = now.tv_sec;
+	}
+	size_t n = strlen(second);
+	memcpy(out, second, n);
+	out[n] = '.';
+	for (int i = 9; i > 0; i--, now.tv_nsec /= 10)
+		out[n + (size_t)i] = (char)('0' + now.tv_nsec % 10);
+	memcpy(out + n + 10, "Z", 2);
 }
 
 static int open_file(int dir, const char *name)
@@ -160,6 +171,14 @@ static void rotate(struct joblog *log)
 	log->size = 0;
 }
 
+static char *append(char *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(out, text, n);
+	return out + n;
+}
+
 static void put(struct joblog *log, int stream)
 {
 	static const char *const name[] = {"stdout", "stderr"};
@@ -170,12 +189,13 @@ static void put(struct joblog *log, int stream)
 	if (log->limit && log->size + log->out_len >= log->limit)
 		rotate(log);
 	if (log->out_len + most > log->out_cap)
-		log->out = xrealloc(log->out, log->out_cap = log->out_len + most);
+		log->out = xrealloc(log->out, log->out_cap = 2 * (log->out_len + most));
 	char *out = log->out + log->out_len, *start = out;
-	out += sprintf(out, "{\"log\":\"");
+	out = append(out, "{\"log\":\"");
 	out += escape(out, (uint8_t *)log->line[stream].data, log->line[stream].len);
 	time_text(now);
-	out += sprintf(out, "\",\"stream\":\"%s\",%s\"time\":\"%s\"}\n", name[stream], log->attrs, now);
+	out = append(append(append(out, "\",\"stream\":\""), name[stream]), "\",");
+	out = append(append(append(append(out, log->attrs), "\"time\":\""), now), "\"}\n");
 	log->out_len += (size_t)(out - start);
 	log->line[stream].len = 0;
 	if (log->out_len >= BATCH)
