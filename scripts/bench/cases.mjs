@@ -1,6 +1,7 @@
 // What is measured. Each case is `{ name, title, run(bench) }`; `run` returns the runs of its contenders, tsbox first.
 import { existsSync } from 'node:fs'
 import { builders, writeContext } from './builders.mjs'
+import { containerCases } from './container-cases.mjs'
 import { copyCases } from './copy-cases.mjs'
 import { idCases } from './id-cases.mjs'
 import { race } from './measure.mjs'
@@ -78,6 +79,7 @@ export const cases = [
   { name: 'steps', title: '10 RUN steps, no cache', run: steps },
   { name: 'cached', title: 'the same 10 steps, all cached', run: cached },
   { name: 'parallel', title: '8 stages of RUN sleep 1', run: parallel },
+  ...containerCases,
   ...copyCases,
   ...idCases,
 ]

@@ -24,6 +24,11 @@ export function judge(results) {
   ratio('cached build against podman', median('cached', 'tsbox'), median('cached', 'podman'), 0.3)
   ratio('10 steps against podman', median('steps', 'tsbox'), median('steps', 'podman'), 1 / 8)
   difference('8 × sleep 1 in parallel', median('parallel', 'tsbox'), 0, 2000)
+  ratio('namespaces against bwrap', median('enter', 'tsbox'), median('enter', 'bwrap'), 2)
+  difference('exec above node -e 0', median('exec', 'tsbox'), median('exec', 'node -e 0'), 30)
+  add('monitor and init, idle', median('idle', 'tsbox'), 0, 0.12, 'MB', (x) => x)
+  ratio('100 containers against podman', median('hundred', 'tsbox'), median('hundred', 'podman'), 1 / 2)
+  ratio('their memory against podman', median('hundred-memory', 'tsbox'), median('hundred-memory', 'podman'), 1 / 4)
   const copies = [
     ['copy-first', '50,000-file COPY', 1 / 6],
     ['copy-unchanged', 'unchanged COPY', 1 / 40],

@@ -5,7 +5,7 @@ function duration(ms) {
 }
 
 function amount(value, unit = 'ms') {
-  return unit === 'ms' ? duration(value) : `${value.toFixed(unit === 'MB' ? 1 : 3)} ${unit}`
+  return unit === 'ms' ? duration(value) : `${value.toFixed(unit === 'MB' && value >= 1 ? 1 : 3)} ${unit}`
 }
 
 function table(rows) {

@@ -8,6 +8,7 @@ import type { Lease } from '../store/lease.js'
 import type { Store } from '../store/store.js'
 import { bootId } from '../util/identity.js'
 import { helperPath } from './helper.js'
+import { livingHelper } from './run/living-helper.js'
 
 /** What is remembered of the mode that worked, so that a command that needs no helper needs no probe either. */
 interface KnownMode {
@@ -99,7 +100,8 @@ export class AgentProvider {
     let failure: unknown
     for (const { mode, maps } of candidates) {
       try {
-        const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps, lanes })
+        const living = livingHelper(this.#store)
+        const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps, lanes, living })
         this.#store.snapshots.checkMap(mode, maps, this.#lease)
         this.#remember(candidates, mode)
         return agent

@@ -43,7 +43,8 @@ export interface AgentProcess {
  */
 export async function startProcess(options: AgentOptions): Promise<AgentProcess> {
   const count = (options.lanes ?? 12) + 1
-  const child = spawn(options.helperPath, ['agent', String(count)], {
+  const args = ['agent', String(count), ...(options.living ? [String(options.living)] : [])]
+  const child = spawn(options.helperPath, args, {
     stdio: ['inherit', 'inherit', 'inherit', ...Array.from({ length: count }, () => 'pipe' as const)],
   })
   const gone = new Promise<void>((done) => child.on('close', () => done()).on('error', () => done()))

@@ -22,6 +22,8 @@ export interface AgentOptions {
   maps: IdMaps
   /** Requests that may be under way at once, running steps included (default 12). */
   lanes?: number | undefined
+  /** Process id of a helper that may still run: where it has the same program, that is not copied to memory again. */
+  living?: number | undefined
 }
 
 /** A file to read: `path` is relative to `root`, no link of it is followed. */

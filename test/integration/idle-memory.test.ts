@@ -1,6 +1,6 @@
 /** What a container in the background costs that does nothing. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, before, test } from 'node:test'
 import { HAS_SUBIDS, makeBase, processesOf, requireBox, sharedCli } from '../helpers/cli.js'
@@ -50,3 +50,21 @@ for (const mode of HAS_SUBIDS ? ['subid', 'single'] : ['single'])
     await settles()
     assert.equal(cli.ok(['exec', 'idle', 'sh', '-c', 'echo again']), 'again\n')
   })
+
+test('containers have the program of the helper in memory once', async (t) => {
+  if (!(await requireBox(t))) return
+  const names = ['idle', 'idle-2', 'idle-3']
+  t.after(() => cli.run(['rm', '-f', ...names]))
+  const programs = names.map((name) => {
+    const before = new Set(helpers().map((p) => p.pid))
+    cli.ok(['run', '-d', '--name', name, 'base', 'sleep', '1000'])
+    const fresh = helpers().filter((p) => !before.has(p.pid))
+    assert.equal(fresh.length, 2)
+    return fresh.map((p) => statSync(`/proc/${p.pid}/exe`).ino)
+  })
+  assert.equal(new Set(programs.flat()).size, 1)
+  // Also when the one that began it is gone.
+  cli.ok(['rm', '-f', 'idle'])
+  cli.ok(['run', '-d', '--name', 'idle', 'base', 'sleep', '1000'])
+  assert.equal(cli.ok(['exec', 'idle', 'sh', '-c', 'echo out']), 'out\n')
+})

@@ -14,6 +14,7 @@ import { makePlan } from './container-plan.js'
 import { removeContainer } from './create-container.js'
 import { hostFiles } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
+import { noteLivingHelper } from './living-helper.js'
 import { logSpec } from './log-options.js'
 import { IDS_FAKED, processSpec, startFailure, USER_FILES, userOf } from './process.js'
 
@@ -180,6 +181,7 @@ export async function startDetached(
   try {
     const { step, record: running } = await startContainer(deps, record, options)
     await step.detach()
+    if (running.runner) noteLivingHelper(deps.shop.store, deps.shop.lease, running.runner.pid)
     return running
   } catch (err) {
     if (record.autoRemove) await removeContainer(deps.shop, record.id)

@@ -23,13 +23,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "idmap.h"
 #include "kernel.h"
+#include "program.h"
 #include "shared-pids.h"
 #include "worker.h"
 
@@ -48,29 +48,6 @@ static void ignore_terminal(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
 		signal(ignored[i], SIG_IGN);
-}
-
-static int sealed_copy_of_self(void)
-{
-	AUTO_FD self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (self < 0 || fstat(self, &st) < 0)
-		return -1;
-	AUTO_FD copy = memfd_create("tsbox-helper", MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x10u /* MFD_EXEC, Linux 6.3 */);
-	if (copy < 0)
-		copy = memfd_create("tsbox-helper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (copy < 0)
-		return -1;
-	while (st.st_size > 0) {
-		ssize_t n = sendfile(copy, self, NULL, (size_t)st.st_size);
-		if (n <= 0)
-			return -1;
-		st.st_size -= n;
-	}
-	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return -1;
-	return take_fd(&copy);
 }
 
 static int start(struct frame *frame, const char *lanes, int copy, struct failure *f)
@@ -101,7 +78,7 @@ int agent_main(char **argv)
 		return 2;
 	die_with_parent(getppid());
 	ignore_terminal();
-	int copy = sealed_copy_of_self();
+	int copy = program_sealed(argv[1] ? atoi(argv[1]) : 0);
 	if (copy < 0)
 		fail(&f, "copy the helper to memory", "%s", "");
 	reader_init(&control, FIRST_LANE);

@@ -7,7 +7,7 @@
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "agent"))
+	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "agent"))
 		return agent_main(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "inside"))
 		return inside_main(argv + 2);
