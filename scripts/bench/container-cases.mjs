@@ -41,8 +41,10 @@ async function enter(bench) {
 /** tsbox and podman, as far as they are here: how each runs, what it starts detached, and how all of that is removed. */
 function engines(bench) {
   const { podman } = bench.peers
-  const out = [{ name: 'tsbox', command: [bench.tsbox], env: bench.env, image: bench.base }]
-  if (!podman.missing) out.push({ name: 'podman', command: podman.global, env: process.env, image: podman.image })
+  const home = bench.env.TSBOX_ROOT
+  const out = [{ name: 'tsbox', command: [bench.tsbox], env: bench.env, image: bench.base, home }]
+  if (!podman.missing)
+    out.push({ name: 'podman', command: podman.global, env: process.env, image: podman.image, home: podman.home })
   return out
 }
 
@@ -123,10 +125,10 @@ function processesIn(folder) {
  * kB of containers without their own programs: the processes' parts of what they share (PSS), and programs that lie in
  * memory alone, mapped or not.
  */
-function memoryOf(bench) {
+function memoryOf(e) {
   const inMemory = new Map()
   let kb = 0
-  for (const pid of processesIn(bench.dir)) {
+  for (const pid of processesIn(e.home)) {
     if (/^sleep\0/.test(read(pid, 'cmdline'))) continue
     kb += Number(/^Pss:\s+(\d+)/m.exec(read(pid, 'smaps_rollup'))?.[1] ?? 0)
     const program = executable(pid)
@@ -137,38 +139,53 @@ function memoryOf(bench) {
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms))
 
-/** Starts, measures and removes them with one engine. @returns seconds and memory; `left` is what remained */
-async function hundred(bench, e) {
-  const names = Array.from({ length: COUNT }, (_, i) => `bench-${i}`)
-  const began = process.hrtime.bigint()
-  for (const name of names) detach(e, name)
-  const ms = Number(process.hrtime.bigint() - began) / 1e6
-  const alive = run([...e.command, 'ps', '-q'], e.env)
+const NAMES = Array.from({ length: COUNT }, (_, i) => `bench-${i}`)
+
+/** Times of one container after another, each by every engine in turn: the machine's other load falls on all alike. */
+async function startAll(list) {
+  for (const name of NAMES)
+    for (const m of name.endsWith('1') ? [...list].reverse() : list) {
+      if (m.error) continue
+      try {
+        const began = process.hrtime.bigint()
+        detach(m.engine, name)
+        m.ms += Number(process.hrtime.bigint() - began) / 1e6
+      } catch (err) {
+        m.error = err.message
+      }
+    }
+  // What is idle has had the time to be so.
+  await pause(2500)
+}
+
+/** Stops and removes them, and looks for what is left. @throws where something is */
+async function stopAll(m) {
+  const { command, env, home } = m.engine
+  const alive = run([...command, 'ps', '-q'], env)
     .trim()
     .split('\n').length
   if (alive !== COUNT) throw new Error(`${alive} of ${COUNT} containers are there`)
-  // What is idle has had the time to be so.
-  await pause(2500)
-  const mb = memoryOf(bench).all
-  const stopped = time({ command: [...e.command, 'stop', '-t', '0', ...names], env: e.env })
-  run([...e.command, 'rm', ...names], e.env)
+  m.mb = memoryOf(m.engine).all
+  m.stopped = time({ command: [...command, 'stop', '-t', '0', ...NAMES], env })
+  run([...command, 'rm', ...NAMES], env)
   await pause(500)
-  const left = processesIn(bench.dir)
-  const listed = run([...e.command, 'ps', '-aq'], e.env).trim()
+  const left = processesIn(home)
+  const listed = run([...command, 'ps', '-aq'], env).trim()
   if (left.length || listed) throw new Error(`left behind: ${left.length} processes, containers: ${listed}`)
-  return { ms, mb, stopped }
 }
 
-/** One measurement of all three: it is long. */
+/** One measurement for three cases: it is long. */
 let measured
 async function hundreds(bench) {
   if (measured) return measured
-  measured = []
-  for (const e of engines(bench)) {
+  measured = engines(bench).map((engine) => ({ engine, name: engine.name, ms: 0, mb: 0, stopped: 0, error: undefined }))
+  await startAll(measured)
+  for (const m of measured) {
+    if (m.error) continue
     try {
-      measured.push({ name: e.name, ...(await hundred(bench, e)) })
+      await stopAll(m)
     } catch (err) {
-      measured.push({ name: e.name, error: err.message })
+      m.error = err.message
     }
   }
   return measured
@@ -182,7 +199,7 @@ async function idle(bench) {
   for (const e of engines(bench)) {
     detach(e, 'bench-idle')
     await pause(2500)
-    out.push({ name: e.name, times: [memoryOf(bench).pss], error: undefined })
+    out.push({ name: e.name, times: [memoryOf(e).pss], error: undefined })
     discard(e, 'bench-idle')
     await pause(500)
   }
