@@ -293,3 +293,29 @@ DIR *fuzz_fdopendir(int fd)
 	errno = ENOTDIR;
 	return NULL;
 }
+
+ssize_t fuzz_getline(char **line, size_t *size)
+{
+	char text[256];
+	ssize_t n = invent(text, sizeof text - 1);
+
+	if (n <= 0)
+		return -1;
+	text[n] = 0;
+	if (*size < (size_t)n + 1)
+		*line = fuzz_realloc(*line, *size = (size_t)n + 1);
+	memcpy(*line, text, (size_t)n + 1);
+	return n;
+}
+
+/* PATH_MAX bytes, as the library's. */
+char *fuzz_realpath(const char *path, char *out)
+{
+	size_t len = strlen(path);
+
+	if (fuzz_result("realpath") < 0 || len >= 4096)
+		return NULL;
+	if (!out)
+		out = fuzz_realloc(NULL, 4096);
+	return memcpy(out, path, len + 1);
+}

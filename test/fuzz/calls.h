@@ -69,6 +69,10 @@
 #define fgetxattr(fd, name, p, n) fuzz_fgetxattr(fd, name, p, n)
 #define flistxattr(fd, p, n) fuzz_flistxattr(fd, p, n)
 #define fdopendir(fd) fuzz_fdopendir(fd)
+#define getline(line, size, file) fuzz_getline(line, size)
+#define getdelim(line, size, end, file) fuzz_getline(line, size)
+#define realpath(path, out) fuzz_realpath(path, out)
+#define copy_file_range(...) fuzz_refuse("copy_file_range")
 
 /* What changes files. */
 #define FUZZ_FILES(call, ...) (fuzz_real ? (call)(__VA_ARGS__) : fuzz_result(#call))
@@ -120,6 +124,7 @@
 #define waitpid(...) fuzz_refuse("waitpid")
 #define execv(...) fuzz_refuse("execv")
 #define execve(...) fuzz_refuse("execve")
+#define execvp(...) fuzz_refuse("execvp")
 #define poll(...) fuzz_refuse("poll")
 #endif
 
@@ -146,6 +151,8 @@ ssize_t fuzz_readlinkat(int dir, const char *path, char *out, size_t size);
 ssize_t fuzz_fgetxattr(int fd, const char *name, void *out, size_t size);
 ssize_t fuzz_flistxattr(int fd, char *out, size_t size);
 DIR *fuzz_fdopendir(int fd);
+ssize_t fuzz_getline(char **line, size_t *size);
+char *fuzz_realpath(const char *path, char *out);
 /* 0, or -1 and an errno, as the input has it. */
 int fuzz_result(const char *call);
 /* Always -1. */
