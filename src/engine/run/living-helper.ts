@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import type { Lease } from '../../store/lease.js'
 import type { Store } from '../../store/store.js'
 
@@ -23,10 +24,10 @@ export function noteLivingHelper(store: Store, lease: Lease, pid: number): void 
   store.place.write(fileOf(store), JSON.stringify({ pid } satisfies LivingHelper), lease.tempPath('helper'))
 }
 
+/** A zombie, and another user's process, show no program. */
 function isThere(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    return readlinkSync(`/proc/${pid}/exe`).startsWith('/memfd:')
   } catch {
     return false
   }
