@@ -74,14 +74,16 @@ test('one that is to be removed is, also where its command was killed', async (t
 test('others attach to it, and see what is said from then on', async (t) => {
   if (!(await requireBox(t))) return
   const { args, go } = waiting('shared', 'echo ready')
+  args[args.length - 1] = 'echo ready; until [ -e /go/go ]; do echo tick; sleep 0.05; done; echo over; exit 6'
   const run = cli.start(args)
   await run.until(/ready/)
   const other = cli.start(['attach', '--no-stdin', 'shared'])
-  // Its terminal-less attach says nothing: the monitor's socket has one conversation more when it is there.
-  await until(() => cli.run(['top', 'shared']).code === 0)
-  await new Promise((done) => setTimeout(done, 300))
+  await other.until(/tick/)
   go()
-  assert.deepEqual([(await run.ended).stdout, (await other.ended).code], ['ready\nover\n', 0])
+  const [front, joined] = await Promise.all([run.ended, other.ended])
+  assert.deepEqual([front.code, joined.code], [6, 6])
+  assert.match(front.stdout, /^ready\n(tick\n)+over\n$/)
+  assert.match(joined.stdout, /^(tick\n)+over\n$/)
 })
 
 test('-a joins only what it names, and prints the id where that is no output', async (t) => {
