@@ -36,13 +36,18 @@ function silentShell(openEngine, scratch) {
 }
 
 const COMMANDS = [
-  ['image', 'from-host', 'base', 'sh', 'true'],
+  ['image', 'from-host', 'base', 'sh', 'true', 'sleep'],
   ['build', '-t', 'first', 'first'],
   ['build', '-t', 'warm', '.'],
   ['build', '-t', 'warm', '--build-arg', 'BASE=base', '.'],
   ['build', '-q', '--build-arg', 'BASE=base', '.'],
   ['run', '--rm', '-e', 'A=B', 'warm', 'true'],
   ['run', '--rm', 'base', 'true'],
+  ['run', '-d', '--name', 'stays', 'base', 'sleep', '60'],
+  ['exec', 'stays', 'true'],
+  ['logs', 'stays'],
+  ['stop', '-t', '0', 'stays'],
+  ['rm', '-f', 'stays'],
   ['images'],
   ['inspect', '--format', '{{json .Config}} {{range .RepoTags}}{{.}}{{end}}', 'first'],
   ['history', 'first'],
@@ -65,7 +70,13 @@ CMD ["/d/f"]
 `
 
 /** Commands whose start matters most: the modules that they load are packed together. */
-const MEASURED = [['build', '-q', '--build-arg', 'BASE=base', '.'], ['run', '--rm', 'base', 'true'], ['images']]
+const MEASURED = [
+  ['build', '-q', '--build-arg', 'BASE=base', '.'],
+  ['run', '--rm', 'base', 'true'],
+  ['images'],
+  ['run', '-d', '--name', 'again', 'base', 'sleep', '60'],
+  ['exec', 'again', 'true'],
+]
 
 // V8 forgets the code of functions that have not run for a while; the flag is no longer set when it is written down,
 // because V8 takes code only where all flags are as they were.
@@ -94,6 +105,7 @@ try {
     await run(alone, argv)
     uses.push(alone.loaded())
   }
+  await run(pack, ['rm', '-f', 'again'])
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
