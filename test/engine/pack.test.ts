@@ -80,6 +80,17 @@ for (const size of [0, 1, 131_072, 3_000_001])
     }
   })
 
+test('the highest levels of zstd pack frames of a size that memory has room for', async (t) => {
+  for (const size of [0, 5, 4 << 20, 9 << 20]) {
+    const bytes = Buffer.alloc(size, 'again and ')
+    const packed = await all(packZstd(WORKER, streamOf(bytes, 300_000), 22))
+    const frames = packed.toString('latin1').split('\x28\xb5\x2f\xfd').length - 1
+    assert.equal(frames, Math.max(1, Math.ceil(size / (4 << 20))))
+    const unpacked = unzstd(t, packed)
+    if (unpacked) assert.ok(unpacked.equals(bytes), `${size} bytes`)
+  }
+})
+
 test('a source that fails is what packing fails with, and nothing hangs', async () => {
   const failing = async function* () {
     yield sample(200_000)

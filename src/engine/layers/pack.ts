@@ -76,7 +76,10 @@ async function packed(
   tar: AsyncIterable<Uint8Array>,
   { kind, level }: Packing,
 ): Promise<AsyncIterable<Uint8Array>> {
-  if (kind === 'gzip') return (await import('./gzip.js')).packGzip(tar, level)
+  if (kind === 'gzip')
+    return (await import('./gzip.js')).packGzip(tar, level)
+    // What the build left behind and zstd's tables are each as large as all else.
+  ;(await import('../../util/release-memory.js')).releaseMemory()
   return (await import('../zstd/zstd.js')).packZstd(besideBundle('zstd-worker.cjs', env), tar, level)
 }
 

@@ -2,18 +2,17 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Zstd } from '@hpcc-js/wasm-zstd'
 import type { ZstdInput, ZstdJob, ZstdOutput } from './message.js'
+import { packerOf } from './packer.js'
 
 const port = parentPort!
 const opened = Zstd.load().then((zstd) => {
   copyAtOnce(zstd)
-  zstd.reset()
-  zstd.setCompressionLevel((workerData as ZstdJob).level)
-  return zstd
+  return packerOf(zstd, (workerData as ZstdJob).level)
 })
 
 port.on('message', (input: ZstdInput) => {
   opened
-    .then((zstd) => answer(input.type === 'end' ? zstd.compressEnd() : zstd.compressChunk(input.chunk)))
+    .then((packer) => answer(input.type === 'end' ? packer.end() : packer.add(input.chunk)))
     .catch((err: unknown) => post({ type: 'failed', message: String(err) }))
 })
 

@@ -22,7 +22,7 @@ export async function* packZstd(
   try {
     for await (const chunk of chunks) {
       // Copied: what is handed over to a thread is gone here.
-      thread.send({ type: 'data', chunk: chunk.slice() })
+      thread.send({ type: 'data', chunk: new Uint8Array(chunk) })
       if (thread.waiting >= IN_FLIGHT) yield await thread.next()
     }
     thread.send({ type: 'end' })
