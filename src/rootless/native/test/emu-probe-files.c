@@ -50,6 +50,17 @@ static void chown_by_descriptor(void)
 	CHECK(fchownat(dir, "../f", 9, 10, 0) == 0 && owned("f", 9, 10));
 	CHECK(fchownat(fd, "", 11, 12, EMPTY_PATH) == 0 && owned("f", 11, 12));
 	CHECK(fchmod(fd, 0) == 0 && fchown(fd, 13, 14) == 0 && owned("f", 13, 14));
+	CHECK(symlink("f", "l") == 0);
+	int link = open("l", O_PATH | O_NOFOLLOW);
+	CHECK(fchownat(link, "", 15, 16, EMPTY_PATH) == 0 && owned("l", 15, 16) && owned("f", 13, 14));
+	CHECK(fchownat(link, "", 17, 18, EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0 && owned("l", 17, 18));
+	CHECK(fchownat(AT_FDCWD, "l", 19, 20, AT_SYMLINK_NOFOLLOW | EMPTY_PATH) == 0 && owned("l", 19, 20));
+	CHECK(fchownat(AT_FDCWD, "l", 21, 22, 0) == 0 && owned("f", 21, 22) && owned("l", 19, 20));
+	CHECK(fchownat(AT_FDCWD, "", 23, 24, EMPTY_PATH) == 0 && owned(".", 23, 24));
+	/* An absolute path needs no directory. */
+	char path[256];
+	CHECK(getcwd(path, sizeof path - 2) && strcat(path, "/f") && fchownat(99, path, 25, 26, 0) == 0);
+	CHECK(owned("f", 25, 26) && fchownat(dir, "", 27, 28, EMPTY_PATH) == 0 && owned("d", 27, 28));
 }
 
 static void chown_fails_as_ever(void)
