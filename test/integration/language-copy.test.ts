@@ -364,6 +364,16 @@ for (const [name, text, left] of ignores)
     assert.deepEqual(found.filter(always).sort(), left)
   })
 
+test('COPY --link takes owners by the names that the image has', async () => {
+  const passwd = 'root:x:0:0::/:/bin/sh\napp:x:12:34::/:/bin/sh\n'
+  const Dockerfile = 'FROM scratch\nCOPY etc /etc\nCOPY --link --chown=app a /n\nCOPY --link --chown=app:web a /m\n'
+  const tree = await treeOf({ a: 'a', 'etc/passwd': passwd, 'etc/group': 'web:x:80:\n', Dockerfile })
+  assert.deepEqual(
+    tree.filter((line) => !line.startsWith('etc')),
+    ['m 644 12:80 = a', 'n 644 12:34 = a'],
+  )
+})
+
 test('.dockerignore: one of the Dockerfile comes before that of the context, also in a folder', async () => {
   const Dockerfile = 'FROM scratch\nCOPY . /\n'
   const files = {
