@@ -23,6 +23,8 @@ export type {
   BuildOutcome,
   BuildOutput,
   BuildRequest,
+  CacheExport,
+  CacheForm,
   CacheFrom,
   CacheTo,
   ImageAnnotation,

@@ -51,7 +51,8 @@ for (const [text, wanted] of targets)
   test(`--cache-to ${text}`, () => assert.deepEqual(parseCacheTo(text, resolve), wanted))
 
 const refused: [parse: (text: string, r: typeof resolve) => unknown, text: string, message: RegExp][] = [
-  [parseCacheFrom, 'type=registry,ref=x', /does not talk to registries yet/],
+  [parseCacheFrom, 'type=registry', /ref=IMAGE is required/],
+  [parseCacheFrom, 'type=registry,ref=x,src=y', /unknown attribute "src" of type registry/],
   [parseCacheFrom, 'type=gha', /actions\/cache/],
   [parseCacheFrom, 'type=s3,bucket=x', /does not talk to S3/],
   [parseCacheFrom, 'type=azblob,name=x', /blob stores/],
@@ -61,7 +62,9 @@ const refused: [parse: (text: string, r: typeof resolve) => unknown, text: strin
   [parseCacheFrom, 'type=local,src=x,colour=red', /unknown attribute "colour"/],
   [parseCacheFrom, 'type=local,src=x,digest=y', /digest is not sha256/],
   [parseCacheTo, 'dir', /type=local,dest=DIR/],
-  [parseCacheTo, 'type=registry,ref=x', /does not talk to registries yet/],
+  [parseCacheTo, 'type=registry', /ref=IMAGE is required/],
+  [parseCacheTo, 'type=registry,ref=x,dest=y', /unknown attribute "dest" of type registry/],
+  [parseCacheTo, 'type=registry,ref=x,image-manifest=false', /image-manifest=false is not supported/],
   [parseCacheTo, 'type=local', /dest=DIR is required/],
   [parseCacheTo, 'type=local,dest=x,mode=most', /mode=most is not supported/],
   [parseCacheTo, 'type=local,dest=x,tag=a/b', /invalid tag/],

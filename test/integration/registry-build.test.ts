@@ -103,3 +103,44 @@ test('an image that is nowhere is told with what its registry said', async (t) =
   assert.equal(run.code, 125)
   assert.match(run.stderr, /404 MANIFEST_UNKNOWN/)
 })
+
+test('a cache in a registry serves a build on another machine, cache mounts included', async (t) => {
+  if (!(await required(t))) return
+  const files = {
+    Dockerfile: `FROM ${name('base')} AS one\nRUN --mount=type=cache,id=kept,target=/c echo made > /one && echo kept >> /c/f\nFROM ${name('base')}\nCOPY --from=one /one /one\nCOPY f /f\nRUN --mount=type=cache,id=kept,target=/c cat /c/f /f > /two\n`,
+    f: 'first\n',
+  }
+  const first = elsewhere(t)
+  const ref = name('cache:main')
+  const to = ['--cache-to', `type=registry,ref=${ref},mode=max,image-manifest=true`]
+  const from = ['--cache-from', `type=registry,ref=${ref}`]
+  // What is not there yet is no fault.
+  const { log } = first.build(writeContext(first, files), ['-t', 'x', ...from, ...to])
+  assert.match(log, /no cache at registry:\S+ yet/)
+  assert.match(log, /exporting cache to registry/)
+  const second = elsewhere(t)
+  const again = second.build(writeContext(second, files), ['-t', 'x', ...from])
+  assert.match(again.log, /cat \/c\/f \/f > \/two\n#\d+ CACHED/)
+  assert.equal(second.ok(['run', '--rm', 'x', 'cat', '/two']), 'kept\nfirst\n')
+  const third = elsewhere(t)
+  third.build(writeContext(third, { ...files, f: 'second\n' }), ['-t', 'x', ...from, ...to])
+  assert.equal(third.ok(['run', '--rm', 'x', 'cat', '/two']), 'kept\nsecond\n')
+  for (const cli of [first, second, third]) assert.deepEqual(cli.leftovers(), [])
+})
+
+test('an inline cache of an image in a registry is taken by its name; an export that fails fails no build', async (t) => {
+  if (!(await required(t))) return
+  const one = elsewhere(t)
+  const context = writeContext(one, { Dockerfile: `FROM ${name('base')}\nRUN echo made > /made\n` })
+  one.build(context, ['--push', '-t', name('inline:1'), '--cache-to', 'type=inline'])
+  const two = elsewhere(t)
+  const { log } = two.build(context, ['--cache-from', name('inline:1')])
+  assert.match(log, /RUN echo made > \/made\n#\d+ CACHED/)
+  const refused = two.build(context, ['--cache-to', 'type=registry,ref=localhost:1/x/y'])
+  assert.match(
+    refused.log,
+    /WARN: CacheExport: .*localhost:1 can't be reached.*: the image is built, the cache is what it was/,
+  )
+  const failed = two.run(['build', context, '--cache-to', 'type=registry,ref=localhost:1/x/y,ignore-error=false'])
+  assert.equal(failed.code, 1)
+})

@@ -1,5 +1,5 @@
 import { parseSize } from '../../build/dockerfile/size.js'
-import type { CacheFrom, CacheTo } from '../../engine/api.js'
+import type { CacheForm, CacheFrom, CacheTo } from '../../engine/api.js'
 import type { UsageError } from '../usage-error.js'
 import { csvCells, wrong } from './build-options.js'
 import { levelOf } from './build-output.js'
@@ -11,9 +11,10 @@ type Refuse = (reason: string) => UsageError
 const LATER: Readonly<Record<string, string>> = {
   azblob: 'tsbox does not talk to blob stores yet: export to a folder and upload that',
   gha: "tsbox does not talk to GitHub's cache yet: export to a folder and keep that with actions/cache",
-  registry: 'tsbox does not talk to registries yet: use type=local, or type=inline with an image of the store',
   s3: 'tsbox does not talk to S3 yet: export to a folder and upload that',
 }
+const INSECURE = 'registry.insecure'
+const OF_EXPORTS = ['type', 'mode', 'compression', 'compression-level', 'mounts', 'mounts-limit', 'ignore-error']
 const DEFAULT_LIMIT_BYTES = 2 * 1024 ** 3
 /** Asked for by default anyway, or without a meaning for this kind. */
 const FIXED: Readonly<Record<string, readonly string[]>> = {
@@ -23,8 +24,8 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Reads a `--cache-from`: `type=local,src=DIR[,tag=T|,digest=D]`, `type=inline,ref=IMAGE` or `,src=PATH`, or the name of an
- * image of the store.
+ * Reads a `--cache-from`: `type=local,src=DIR[,tag=T|,digest=D]`, `type=registry,ref=IMAGE`, `type=inline,ref=IMAGE` or
+ * `,src=PATH`, or the name of an image.
  *
  * @throws {UsageError}
  * @see docker/buildx util/buildflags/cache.go
@@ -33,7 +34,8 @@ export function parseCacheFrom(text: string, resolve: Resolve): CacheFrom {
   const refuse: Refuse = (reason) => wrong('cache-from', text, reason)
   const fields = fieldsOf(text, refuse)
   if (!fields) return imageSource(text, resolve)
-  const type = typeOf(fields, ['local', 'inline'], refuse)
+  const type = typeOf(fields, ['local', 'inline', 'registry'], refuse)
+  if (type === 'registry') return registrySource(fields, refuse)
   const allowed = type === 'local' ? ['type', 'src', 'tag', 'digest'] : ['type', 'ref', 'src', 'tag', 'digest']
   for (const key of fields.keys())
     if (!allowed.includes(key)) throw refuse(`unknown attribute "${key}" of type ${type}`)
@@ -48,6 +50,19 @@ export function parseCacheFrom(text: string, resolve: Resolve): CacheFrom {
   return { type: 'local', src: resolve(src), tag: fields.get('tag'), digest }
 }
 
+function registrySource(fields: Map<string, string>, refuse: Refuse): CacheFrom {
+  for (const key of fields.keys())
+    if (!['type', 'ref', INSECURE].includes(key)) throw refuse(`unknown attribute "${key}" of type registry`)
+  return { type: 'registry', ...registryOf(fields, refuse) }
+}
+
+function registryOf(fields: Map<string, string>, refuse: Refuse): { ref: string; insecure?: boolean } {
+  const ref = fields.get('ref')
+  if (!ref) throw refuse('ref=IMAGE is required')
+  const insecure = oneOf(fields, INSECURE, ['true', 'false'] as const, 'false', refuse) === 'true'
+  return insecure ? { ref, insecure } : { ref }
+}
+
 function imageSource(reference: string, resolve: Resolve): CacheFrom {
   const layout = /^oci-layout:\/\/(.*?)(?::(\w[\w.-]*))?(?:@(sha256:[0-9a-f]{64}))?$/s.exec(reference)
   if (!layout) return { type: 'image', reference }
@@ -55,47 +70,42 @@ function imageSource(reference: string, resolve: Resolve): CacheFrom {
 }
 
 /**
- * Reads a `--cache-to`: `type=local,dest=DIR[,mode=min|max][,tag=T][,compression=gzip|zstd|uncompressed][,compression-level=N]
- * [,mounts=true|false|ID,…][,mounts-limit=SIZE][,ignore-error=BOOL]`, or `type=inline`.
+ * Reads a `--cache-to`: `type=local,dest=DIR[,tag=T]` or `type=registry,ref=IMAGE`, with `[,mode=min|max]
+ * [,compression=gzip|zstd|uncompressed][,compression-level=N][,mounts=true|false|ID,…][,mounts-limit=SIZE]
+ * [,ignore-error=BOOL]`; or `type=inline`.
  *
  * @throws {UsageError}
  */
 export function parseCacheTo(text: string, resolve: Resolve): CacheTo {
   const refuse: Refuse = (reason) => wrong('cache-to', text, reason)
   const fields = fieldsOf(text, refuse, 'mounts')
-  if (!fields) throw refuse('write it as type=local,dest=DIR')
-  if (typeOf(fields, ['local', 'inline'], refuse) === 'inline') {
+  if (!fields) throw refuse('write it as type=local,dest=DIR or type=registry,ref=IMAGE')
+  const type = typeOf(fields, ['local', 'inline', 'registry'], refuse)
+  if (type === 'inline') {
     for (const [key, value] of fields)
       if (key !== 'type' && !(key === 'mode' && value === 'min')) throw refuse(`type=inline has no ${key}=${value}`)
-    return { type: 'inline' }
+    return { type }
   }
-  const known = [
-    'type',
-    'dest',
-    'mode',
-    'tag',
-    'compression',
-    'compression-level',
-    'mounts',
-    'mounts-limit',
-    'ignore-error',
-  ]
+  const known = type === 'local' ? [...OF_EXPORTS, 'dest', 'tag'] : [...OF_EXPORTS, 'ref', INSECURE]
   for (const [key, value] of fields)
     if (!known.includes(key) && !FIXED[key]?.includes(value))
-      throw refuse(key in FIXED ? `${key}=${value} is not supported` : `unknown attribute "${key}" of type local`)
+      throw refuse(key in FIXED ? `${key}=${value} is not supported` : `unknown attribute "${key}" of type ${type}`)
+  if (type === 'registry') return { type, ...registryOf(fields, refuse), ...formOf(fields, refuse) }
   const dest = fields.get('dest')
   if (!dest) throw refuse('dest=DIR is required')
-  const mode = oneOf(fields, 'mode', ['min', 'max'] as const, 'min', refuse)
   const tag = fields.get('tag') ?? 'latest'
   if (!/^\w[\w.-]{0,127}$/.test(tag)) throw refuse(`invalid tag "${tag}"`)
+  return { type, dest: resolve(dest), tag, ...formOf(fields, refuse) }
+}
+
+/** What all exports have in common. */
+function formOf(fields: Map<string, string>, refuse: Refuse): CacheForm {
+  const mode = oneOf(fields, 'mode', ['min', 'max'] as const, 'min', refuse)
   const compression = oneOf(fields, 'compression', ['gzip', 'zstd', 'uncompressed'] as const, 'gzip', refuse)
   const level = fields.get('compression-level')
   if (level !== undefined && compression === 'uncompressed')
     throw refuse('what is not compressed has no compression-level')
   return {
-    type: 'local',
-    dest: resolve(dest),
-    tag,
     mode,
     compression,
     level: compression === 'uncompressed' ? undefined : levelOf(compression, level, refuse),

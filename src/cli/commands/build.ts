@@ -35,8 +35,8 @@ export const command = defineCommand({
     'build-context': list(
       'Add a named context (NAME=FOLDER, docker-image://, oci-layout://, target:STAGE, https://, git)',
     ),
-    'cache-from': list('Take results from a cache (type=local,src=DIR; type=inline,ref=IMAGE; IMAGE)'),
-    'cache-to': list('Write a cache (type=local,dest=DIR[,mode=min|max][,mounts=…]; type=inline)'),
+    'cache-from': list('Take results from a cache (type=local,src=DIR; type=registry,ref=IMAGE; IMAGE)'),
+    'cache-to': list('Write a cache (type=local,dest=DIR|type=registry,ref=IMAGE[,mode=min|max]; type=inline)'),
     call: text('Do something else than a build: check, outline or targets, with ,format=json for programs'),
     check: flag('Check the Dockerfile and build nothing (--call=check)'),
     explain: flag('Say of each step why it ran, or why it did not'),

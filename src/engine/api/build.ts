@@ -84,27 +84,45 @@ export interface Ulimit {
 export type CacheFrom =
   | { type: 'local'; src: string; tag?: string | undefined; digest?: string | undefined }
   | { type: 'image'; reference: string }
+  /** A cache in a registry, or an image there that has an inline one. `insecure` allows plain HTTP. */
+  | { type: 'registry'; ref: string; insecure?: boolean | undefined }
 
 /** One `--cache-to`. */
 export type CacheTo =
   /** In the configuration of the image. */
-  | { type: 'inline' }
-  | {
-      type: 'local'
-      /** Folder, absolute. */
-      dest: string
-      tag: string
-      /** `min`: the layers of the result; `max`: those of every step. */
-      mode: 'min' | 'max'
-      compression: 'uncompressed' | 'gzip' | 'zstd'
-      level?: number | undefined
-      /** Cache mounts: all that the build's steps have, none, or those with these ids. */
-      mounts: boolean | readonly string[]
-      /** A cache mount whose tar is larger is left out. */
-      mountsLimitBytes: number
-      /** Whether a failure is a warning. */
-      ignoreError: boolean
-    }
+  { type: 'inline' } | CacheExport
+
+/** A `--cache-to` that is a place of its own. */
+export type CacheExport = CacheForm &
+  (
+    | {
+        type: 'local'
+        /** Folder, absolute. */
+        dest: string
+        tag: string
+      }
+    | {
+        type: 'registry'
+        /** With a tag; `latest` without. */
+        ref: string
+        /** Allow plain HTTP. */
+        insecure?: boolean | undefined
+      }
+  )
+
+/** What of a build a cache gets, and how. */
+export interface CacheForm {
+  /** `min`: the layers of the result; `max`: those of every step. */
+  mode: 'min' | 'max'
+  compression: 'uncompressed' | 'gzip' | 'zstd'
+  level?: number | undefined
+  /** Cache mounts: all that the build's steps have, none, or those with these ids. */
+  mounts: boolean | readonly string[]
+  /** A cache mount whose tar is larger is left out. */
+  mountsLimitBytes: number
+  /** Whether a failure is a warning. */
+  ignoreError: boolean
+}
 
 /**
  * `id[=SOCKET|KEY,…]`, resolved: an agent's socket, or files of private keys, for which an agent is started. Of a socket,

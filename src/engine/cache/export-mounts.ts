@@ -6,13 +6,13 @@ import type { StoredMount } from '../../store/mounts.js'
 import { contentSha256 } from '../../util/hash.js'
 import { readChunks } from '../../util/read-chunks.js'
 import { withStorageErrors } from '../../util/storage-error.js'
-import type { CacheTo } from '../api.js'
+import type { CacheForm } from '../api.js'
 import { writeAll } from '../output/sink.js'
 import type { CacheWriter, ExportDeps } from './export.js'
 import type { HeldMount } from './import.js'
 import { mountKey, mountRoot, writeMountTar } from './mount-data.js'
 
-type ExportTo = Extract<CacheTo, { type: 'local' }>
+type ExportTo = CacheForm
 
 /**
  * Exports what cache mounts hold: those of the steps of this build, or those with an id that was named. One that is too

@@ -10,11 +10,12 @@ import {
 import type { CacheEntries, CacheEntry } from '../../build/export/cache-entries.js'
 import type { Layer } from '../../build/seams.js'
 import { encodeToc } from '../../layer/toc.js'
+import { digestOf } from '../../oci/digest.js'
 import { type Descriptor, encodeManifest } from '../../oci/manifest.js'
 import { layerTypeOf, MEDIA } from '../../oci/media-type.js'
 import type { Platform } from '../../oci/platform.js'
-import { contentSha256 } from '../../util/hash.js'
-import type { CacheTo } from '../api.js'
+import { contentSha256, nodeSha256 } from '../../util/hash.js'
+import type { CacheForm } from '../api.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
 import { exportMounts } from './export-mounts.js'
@@ -38,7 +39,7 @@ export interface ExportDeps {
   signal: AbortSignal
 }
 
-type ExportTo = Extract<CacheTo, { type: 'local' }>
+type ExportTo = CacheForm
 
 /**
  * Writes records and the layers that they lead to. Blobs that are there already are neither made nor written again; what
@@ -151,9 +152,10 @@ export class CacheWriter {
     const config = await this.#document(CACHE_CONFIG_TYPE, bytes)
     this.#status(`writing config ${config.digest}`)
     const blobs = [...this.#blobs.values()]
-    const manifest = await this.#document(MEDIA.manifest, encodeManifest(config, blobs))
+    const document = encodeManifest(config, blobs)
+    const manifest = { mediaType: MEDIA.manifest, digest: digestOf(nodeSha256, document), size: document.length }
     this.#deps.signal.throwIfAborted()
-    await this.#target.commit(manifest)
+    await this.#target.commit(manifest, document)
     this.#status(`writing cache image manifest ${manifest.digest}`)
   }
 

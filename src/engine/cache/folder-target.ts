@@ -141,7 +141,8 @@ class FolderTarget implements CacheTarget {
     }
   }
 
-  async commit(manifest: Descriptor): Promise<void> {
+  async commit(manifest: Descriptor, bytes: Uint8Array): Promise<void> {
+    await this.put(once(bytes), manifest)
     const before = this.#index()
     const old = before && taggedIn(before, this.#tag)
     const entry = { ...manifest, annotations: { [REF_NAME]: this.#tag } }
@@ -193,6 +194,10 @@ class FolderTarget implements CacheTarget {
     for (const below of isIndex(manifest) ? manifest.manifests : [manifest.config, ...manifest.layers])
       await this.#mark(below, live)
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
 
 function guarded<T>(path: string, task: () => T): T {

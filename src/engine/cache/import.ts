@@ -7,6 +7,7 @@ import type { Platform } from '../../oci/platform.js'
 import type { CacheFrom } from '../api.js'
 import type { LayerOrigin } from '../layers/origin.js'
 import { once, type Workshop } from '../layers/workshop.js'
+import type { RegistryDeps } from '../registry/deps.js'
 import { fetchLayer, type HeldLayer, readToc, sameToc } from './fetch-layer.js'
 import { type LoadedCache, loadCache } from './load.js'
 import { type CachedMountData, stageMount } from './mount-data.js'
@@ -43,6 +44,7 @@ export class CacheImport implements LayerOrigin {
   readonly #shop: Workshop
   readonly #report: ImportReport
   readonly #signal: AbortSignal
+  readonly #registries: RegistryDeps
   readonly #caches: OpenCache[] = []
   readonly #fetched = new Map<string, Promise<void>>()
   readonly #tocs = new Map<string, Promise<Toc | undefined>>()
@@ -53,7 +55,8 @@ export class CacheImport implements LayerOrigin {
   #brokenNow = false
 
   /** @param signal ends fetches */
-  constructor(shop: Workshop, report: ImportReport, signal: AbortSignal) {
+  constructor(shop: Workshop, report: ImportReport, signal: AbortSignal, registries: RegistryDeps) {
+    this.#registries = registries
     this.#shop = shop
     this.#signal = signal
     this.#report = report
@@ -65,7 +68,7 @@ export class CacheImport implements LayerOrigin {
       const name = nameOf(from)
       await this.#report.step(`importing cache manifest from ${name}`, async () => {
         try {
-          const source = await openSource(this.#shop, from)
+          const source = await openSource(this.#shop, from, this.#registries, this.#signal)
           const loaded = await loadCache(source, platform)
           if (loaded) this.#caches.push({ source, loaded })
           else this.#report.warn(`no cache at ${name} yet: building without it`)
@@ -233,6 +236,7 @@ export class CacheImport implements LayerOrigin {
 }
 
 function nameOf(from: CacheFrom): string {
+  if (from.type === 'registry') return `registry:${from.ref}`
   return from.type === 'image' ? `image:${from.reference}` : `local:${from.src}`
 }
 

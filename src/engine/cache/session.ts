@@ -3,11 +3,15 @@ import type { ProgressSink } from '../../build/progress/event.js'
 import type { BuildHost, CacheRecord } from '../../build/seams.js'
 import { InternalStep } from '../../build/solve/internal-step.js'
 import type { Platform } from '../../oci/platform.js'
-import type { BuildRequest, CacheTo } from '../api.js'
+import type { BuildRequest, CacheExport } from '../api.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
+import type { RegistryDeps } from '../registry/deps.js'
 import { CacheImport } from './import.js'
+import type { CacheTarget } from './transport.js'
 
+/** What an export to a registry may take. */
+const BUDGET_MS = 600_000
 const LEFT_OUT = 'A cache that cannot be used is left out'
 const NOT_WRITTEN = 'A cache that cannot be written fails no build'
 
@@ -21,14 +25,20 @@ export class CacheSession {
   readonly #request: BuildRequest
   readonly #platform: Platform
   readonly #env: Env
+  readonly #registries: RegistryDeps
   #host: ProgressHost | undefined
   #importStep = 1
   #import: CacheImport | undefined
 
-  constructor(deps: { shop: Workshop; layers: NodeLayers; env: Env }, request: BuildRequest, platform: Platform) {
+  constructor(
+    deps: { shop: Workshop; layers: NodeLayers; env: Env; registries: RegistryDeps },
+    request: BuildRequest,
+    platform: Platform,
+  ) {
     this.#shop = deps.shop
     this.#layers = deps.layers
     this.#env = deps.env
+    this.#registries = deps.registries
     this.#request = request
     this.#platform = platform
   }
@@ -64,6 +74,7 @@ export class CacheSession {
         warn: (message) => this.#warn(this.#importStep, 'CacheImport', message, LEFT_OUT),
       },
       this.#request.signal,
+      this.#registries,
     )
     this.#layers.origin = this.#import
     await this.#import.open(cacheFrom, this.#platform)
@@ -97,13 +108,16 @@ export class CacheSession {
     this.#layers.origin = undefined
   }
 
-  async #exportTo(to: Extract<CacheTo, { type: 'local' }>, entries: CacheEntries): Promise<void> {
-    const { signal } = this.#request
-    await new InternalStep(this.#host!).run('exporting cache to client directory', async ({ status, id }) => {
-      const [{ exportCache }, { openFolder }] = await Promise.all([import('./export.js'), import('./folder-target.js')])
+  async #exportTo(to: CacheExport, entries: CacheEntries): Promise<void> {
+    const place = to.type === 'local' ? 'client directory' : 'registry'
+    // A registry that is slow must not keep a build that is done waiting for ever.
+    const budget = to.type === 'registry' ? [AbortSignal.timeout(BUDGET_MS)] : []
+    const signal = AbortSignal.any([this.#request.signal, ...budget])
+    await new InternalStep(this.#host!).run(`exporting cache to ${place}`, async ({ status, id }) => {
+      const { exportCache } = await import('./export.js')
       status('preparing build cache for export')
       try {
-        const target = await openFolder(to.dest, to.tag, signal)
+        const target = await this.#openTarget(to, signal)
         const deps = {
           shop: this.#shop,
           layers: this.#layers,
@@ -118,11 +132,16 @@ export class CacheSession {
           target.close()
         }
       } catch (err) {
-        if (signal.aborted || !to.ignoreError) throw err
+        if (this.#request.signal.aborted || !to.ignoreError) throw err
         const why = err instanceof Error ? err.message : String(err)
         this.#warn(id, 'CacheExport', `${why}: the image is built, the cache is what it was`, NOT_WRITTEN)
       }
     })
+  }
+
+  async #openTarget(to: CacheExport, signal: AbortSignal): Promise<CacheTarget> {
+    if (to.type === 'local') return (await import('./folder-target.js')).openFolder(to.dest, to.tag, signal)
+    return (await import('./registry-cache.js')).openRegistryTarget(this.#registries, to, signal)
   }
 
   #warn(id: number, rule: string, message: string, description: string): void {

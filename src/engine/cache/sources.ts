@@ -7,6 +7,7 @@ import type { CacheFrom } from '../api.js'
 import { type ArchiveFiles, readArchive, readDocument, type StagedFile } from '../archive/archive-files.js'
 import { findImage } from '../images/stored-image.js'
 import type { Workshop } from '../layers/workshop.js'
+import type { RegistryDeps } from '../registry/deps.js'
 import { hasLayoutBlob, openLayoutBlob, readIndex, taggedIn } from './layout-index.js'
 import { damaged } from './read-blob.js'
 import type { CacheSource } from './transport.js'
@@ -14,12 +15,22 @@ import type { CacheSource } from './transport.js'
 const LATEST = 'latest'
 
 /**
- * Opens what a `--cache-from` names. A registry, when there is one, is one more case here.
+ * Opens what a `--cache-from` names. A name of an image that the store has not is asked for at its registry.
  *
  * @throws TsboxError where there is nothing that could be read
  */
-export async function openSource(shop: Workshop, from: CacheFrom): Promise<CacheSource> {
-  if (from.type === 'image') return storedImage(shop, from.reference)
+export async function openSource(
+  shop: Workshop,
+  from: CacheFrom,
+  registries: RegistryDeps,
+  signal: AbortSignal,
+): Promise<CacheSource> {
+  const stored = from.type === 'image' ? storedImage(shop, from.reference) : undefined
+  if (stored) return stored
+  if (from.type !== 'local') {
+    const { openRegistrySource } = await import('./registry-cache.js')
+    return openRegistrySource(registries, from.type === 'registry' ? from : { ref: from.reference }, signal)
+  }
   const stat = statSync(from.src, { throwIfNoEntry: false })
   if (stat?.isFile()) return archiveSource(shop, from.src)
   return folderSource(from)
@@ -51,9 +62,10 @@ function found(descriptor: Descriptor | undefined, dir: string, wanted: string):
   throw new TsboxError('E_CACHE_MISSING', `read cache: "${dir}" has no "${wanted}"`)
 }
 
-/** @throws TsboxError E_IMAGE_NOT_FOUND */
-function storedImage({ store, lease }: Workshop, reference: string): CacheSource {
-  const { manifest } = findImage(store, reference)
+/** An image of the store; undefined where it has none of that name. */
+function storedImage({ store, lease }: Workshop, reference: string): CacheSource | undefined {
+  const manifest = manifestOf(store, reference)
+  if (!manifest) return undefined
   lease.hold('manifest', manifest.digest)
   return {
     name: `image:${reference}`,
@@ -61,6 +73,15 @@ function storedImage({ store, lease }: Workshop, reference: string): CacheSource
     has: (blob) => store.blobs.has(blob.digest, blob.size),
     open: (blob) => readChunks(store.blobs.path(blob.digest)),
     close: () => {},
+  }
+}
+
+function manifestOf(store: Workshop['store'], reference: string): Descriptor | undefined {
+  try {
+    return findImage(store, reference).manifest
+  } catch (err) {
+    if (err instanceof TsboxError && err.code === 'E_IMAGE_NOT_FOUND') return undefined
+    throw err
   }
 }
 

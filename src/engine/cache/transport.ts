@@ -25,7 +25,7 @@ export interface CacheTarget {
   verify(blob: Descriptor): Promise<boolean>
   /** Stores a blob, whole or not at all. @param expected what it must be @throws TsboxError E_DIGEST_MISMATCH */
   put(content: AsyncIterable<Uint8Array>, expected?: Descriptor): Promise<{ digest: string; size: number }>
-  /** Makes the manifest, which was put before, the cache. What nothing refers to any more goes. */
-  commit(manifest: Descriptor): Promise<void>
+  /** Makes the manifest, whose blobs were put before, the cache. What nothing refers to any more goes, where that can be told. */
+  commit(manifest: Descriptor, bytes: Uint8Array): Promise<void>
   close(): void
 }
