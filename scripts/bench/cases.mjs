@@ -5,6 +5,7 @@ import { containerCases } from './container-cases.mjs'
 import { copyCases } from './copy-cases.mjs'
 import { idCases } from './id-cases.mjs'
 import { race } from './measure.mjs'
+import { registryCases } from './registry-cases.mjs'
 
 const NODE = [process.execPath, '-e', '0']
 const CA_FILE = '/etc/ssl/certs/ca-certificates.crt'
@@ -82,4 +83,5 @@ export const cases = [
   ...containerCases,
   ...copyCases,
   ...idCases,
+  ...registryCases,
 ]

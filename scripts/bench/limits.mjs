@@ -39,5 +39,8 @@ export function judge(results) {
   ratio('1 GiB COPY against dd | tee | sha256sum', median('copy-big', 'tsbox'), median('copy-big', ONCE), 2)
   ratio('apt-get install, one id against many', median('apt', 'tsbox, one id'), median('apt', 'tsbox'), 1.25)
   add('peak memory, 100,000 files and 2 GiB', median('memory', 'tsbox'), 0, 250, 'MB', (x) => x)
+  ratio('push of 300 MB against podman', median('push', 'tsbox'), median('push', 'podman'), 0.7)
+  ratio('pull of 300 MB against podman', median('pull', 'tsbox'), median('pull', 'podman'), 0.6)
+  ratio('pull of 300 MB against gunzip | tar x', median('pull', 'tsbox'), median('pull', 'gunzip | tar x'), 2)
   return out
 }

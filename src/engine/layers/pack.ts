@@ -68,7 +68,7 @@ export async function packLayer(
 
 /** Everything that decides the bytes. */
 function formOf({ kind, level }: Packing): string {
-  return `${kind}-${level}-${kind === 'gzip' ? versions.zlib : ZSTD_PACKAGE}`
+  return `${kind}-${level}-${kind === 'gzip' ? `${versions.zlib}-blocks` : ZSTD_PACKAGE}`
 }
 
 async function packed(

@@ -6,7 +6,10 @@ import { layerTypeOf, mediaTypeAs, packingOf } from '../../oci/media-type.js'
 import { nodeSha256 } from '../../util/hash.js'
 import type { PushForm } from '../api/registry.js'
 import type { StoredImage } from '../images/stored-image.js'
-import { DEFAULT_LEVEL, type PackDeps, type Packing, packLayer } from '../layers/pack.js'
+import { type PackDeps, type Packing, packLayer } from '../layers/pack.js'
+
+/** gzip's 3 takes little more than half the time of its 6, and gives 5 % more: about as much as other tools push. */
+const PUSH_LEVEL = { gzip: 3, zstd: 3 } as const
 
 /** A manifest as it goes to a registry, with the layers that it names. */
 export interface PushedForm {
@@ -75,7 +78,7 @@ function encoded(image: StoredImage, layers: PushedForm['layers'], family: 'oci'
 function packingFor({ compression }: PushForm, was: ReturnType<typeof packingOf>): Packing | 'none' | undefined {
   const { kind, level, force } = compression ?? { kind: 'gzip' as const, level: undefined, force: false }
   if (was === (kind === 'uncompressed' ? 'none' : kind) || (was !== 'none' && !force)) return undefined
-  return kind === 'uncompressed' ? 'none' : { kind, level: level ?? DEFAULT_LEVEL[kind] }
+  return kind === 'uncompressed' ? 'none' : { kind, level: level ?? PUSH_LEVEL[kind] }
 }
 
 async function repacked(

@@ -32,7 +32,7 @@ function yamlMirror(value: unknown, at: Fields, file: string): MirrorRule {
   if (typeof value === 'string') return { ...place(value), insecure: false, pulls: 'all' }
   const f = new Fields(value, file, 'mirrors').only(['location', 'insecure', 'pulls'])
   const location = f.text('location')
-  if (location === undefined) throw at.wrong('location', 'there')
+  if (location === undefined) throw at.wrong('location', 'set')
   const pulls = f.word('pulls', ['all', 'digest', 'tag'])
   return { ...place(location), insecure: f.flag('insecure') ?? false, pulls: pulls ?? 'all' }
 }
@@ -72,11 +72,11 @@ export function parseRegistriesConf(value: unknown, file: string): RegistryRules
 function confRule(f: Fields): RegistryRule {
   const location = f.text('location')
   const prefix = f.text('prefix') ?? location
-  if (prefix === undefined || prefix === '') throw f.wrong('prefix', 'there, nor is "location"')
+  if (prefix === undefined || prefix === '') throw f.wrong('prefix', 'set, nor is "location"')
   const digestOnly = f.flag('mirror-by-digest-only') ?? false
   const mirrors = f.tables('mirror').map((m): MirrorRule => {
     const at = m.text('location')
-    if (at === undefined) throw m.wrong('location', 'there')
+    if (at === undefined) throw m.wrong('location', 'set')
     const pulls = m.word('pull-from-mirror', ['all', 'digest-only', 'tag-only'])
     const narrow = pulls === 'digest-only' || digestOnly ? 'digest' : pulls === 'tag-only' ? 'tag' : 'all'
     return { location: at, insecure: m.flag('insecure') ?? false, pulls: narrow }

@@ -93,7 +93,7 @@ function requirement(f: Fields, file: string): Requirement {
   const paths = [f.text('keyPath') ?? [], f.texts('keyPaths')].flat()
   const datas = [f.text('keyData') ?? [], f.texts('keyDatas')].flat()
   const keys = [...paths.map((p) => keyFile(p, file)), ...datas.map((d) => Buffer.from(d, 'base64').toString())]
-  if (keys.length === 0) throw f.wrong('keyPath', 'there, nor is keyData')
+  if (keys.length === 0) throw f.wrong('keyPath', 'set, nor is keyData')
   return { type, keys, identity: identityOf(f.table('signedIdentity')) }
 }
 
