@@ -23,7 +23,9 @@ const context = () => writeContext(cli, { Dockerfile })
 /** Names of RUNs that were executed. */
 function ran(log: string): string[] {
   const cached = new Set([...log.matchAll(/^#(\d+) CACHED$/gm)].map((m) => m[1]))
-  return [...log.matchAll(/^#(\d+) \[.*?\] RUN (.*)$/gm)].flatMap((m) => (cached.has(m[1]) ? [] : [m[2]!]))
+  // A step is named again where its lines go on behind those of another.
+  const steps = new Map([...log.matchAll(/^#(\d+) \[.*?\] RUN (.*)$/gm)].map((m) => [m[1], m[2]!]))
+  return [...steps].flatMap(([number, command]) => (cached.has(number) ? [] : [command]))
 }
 
 const build = (...args: string[]) => {

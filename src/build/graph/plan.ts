@@ -1,16 +1,17 @@
 import { TsboxError, withLocation } from '../../base/error.js'
 import { platformOf } from '../../oci/image-config.js'
-import type { Platform } from '../../oci/platform.js'
-import { formatPlatform, parsePlatform } from '../../oci/platform.js'
+import { parsePlatform } from '../../oci/platform.js'
 import { expandInstruction } from '../dockerfile/expand-instruction.js'
 import type { Dockerfile, Stage, StageInstruction } from '../dockerfile/instruction.js'
 import { parseInstruction } from '../dockerfile/parse.js'
 import { expandWord } from '../dockerfile/shell-lex.js'
-import { suggest } from '../dockerfile/suggest.js'
-import { type DispatchContext, dispatch } from './dispatch.js'
+import { dispatch } from './dispatch.js'
+import type { DispatchContext } from './dispatch-context.js'
 import { evaluateMetaArgs, platformArgs } from './meta-args.js'
-import { locationOf, type NamedContext, type PlanOptions } from './plan-options.js'
+import { locationOf, type PlanOptions } from './plan-options.js'
+import { PlanSources } from './plan-sources.js'
 import { vertexNamer } from './run-step.js'
+import { StageNames } from './stage-names.js'
 import { StageState } from './stage-state.js'
 import { titleOf } from './title.js'
 import type { Op, Vertex } from './vertex.js'
@@ -41,8 +42,8 @@ class Planner {
   readonly #options: PlanOptions
   readonly #metaArgs: Map<string, string | undefined>
   readonly #states = new Map<number, Promise<StageState>>()
-  readonly #images = new Map<string, Promise<Vertex>>()
-  readonly #contexts = new Map<string, Vertex>()
+  readonly #names: StageNames
+  readonly #sources: PlanSources
   /** Stages being planned, outermost first: a stage that needs one of them needs itself. */
   readonly #path: number[]
 
@@ -51,21 +52,19 @@ class Planner {
     this.#options = options
     this.#metaArgs = parent ? parent.#metaArgs : evaluateMetaArgs(file, options)
     this.#path = parent && index !== undefined ? [...parent.#path, index] : []
-    if (parent) {
-      this.#states = parent.#states
-      this.#images = parent.#images
-      this.#contexts = parent.#contexts
-    }
+    this.#names = parent ? parent.#names : new StageNames(file.stages, options)
+    this.#sources = parent ? parent.#sources : new PlanSources(options, this.#names)
+    if (parent) this.#states = parent.#states
   }
 
   findTarget(): number {
     const { target } = this.#options
-    return target === undefined || target === '' ? this.#file.stages.length - 1 : this.#targetIndex(target)
+    return target === undefined || target === '' ? this.#file.stages.length - 1 : this.#names.target(target)
   }
 
   /** @throws TsboxError E_DOCKERFILE for one that the Dockerfile has not */
   checkNoCacheStages(): void {
-    for (const stage of this.#options.noCacheStages ?? []) this.#targetIndex(stage)
+    for (const stage of this.#options.noCacheStages ?? []) this.#names.target(stage)
   }
 
   /**
@@ -74,28 +73,10 @@ class Planner {
    */
   #freshness(op: Op, inputs: readonly Vertex[]): Pick<Vertex, 'noCache' | 'byContent'> {
     const stage = this.#path.at(-1)
-    const listed = (this.#options.noCacheStages ?? []).some((name) => this.#targetIndex(name) === stage)
+    const listed = (this.#options.noCacheStages ?? []).some((name) => this.#names.target(name) === stage)
     if (this.#options.noCache || listed || inputs[0]?.noCache) return { noCache: true }
     const anew = inputs.slice(1).some((i) => i.noCache)
     return op.kind === 'copy' && anew ? { noCache: false, byContent: true } : { noCache: anew }
-  }
-
-  #targetIndex(target: string): number {
-    const { stages } = this.#file
-    const named = stages.findLastIndex((s) => s.name === target.toLowerCase())
-    if (named >= 0) return named
-    if (/^\d+$/.test(target) && Number(target) < stages.length) return Number(target)
-    const names = stages.map((s) => s.name).filter((n) => n !== '')
-    const near = suggest(target, names)
-    throw new TsboxError(
-      'E_DOCKERFILE',
-      `target stage "${target}" could not be found${near ? ` (did you mean ${near}?)` : ''}`,
-      {
-        hint: names.length
-          ? `stages with a name: ${names.join(', ')}`
-          : 'no stage of this Dockerfile has a name (FROM … AS name)',
-      },
-    )
   }
 
   stage(index: number): Promise<StageState> {
@@ -125,42 +106,9 @@ class Planner {
       if (this.#path.includes(from)) return true
       if (seen.has(from)) return false
       seen.add(from)
-      return this.#dependencies(from).some(reaches)
+      return this.#names.dependencies(from).some(reaches)
     }
-    return this.#dependencies(index).some(reaches)
-  }
-
-  #dependencies(index: number): number[] {
-    const stage = this.#file.stages[index]!
-    const names: string[] = []
-    for (const i of stage.instructions) {
-      if (i.type === 'copy' && i.from !== '') names.push(i.from)
-      if (i.type === 'run') names.push(...i.mounts.map((m) => m.from).filter((f) => f !== ''))
-    }
-    const out = names.map((n) => this.#stageIndex(n)).filter((n) => n !== undefined)
-    const base = this.#baseStage(index, stage.base)
-    return base === undefined ? out : [...out, base]
-  }
-
-  #stageIndex(from: string): number | undefined {
-    const given = this.#options.namedContext(from)
-    if (given) return this.#givenStage(given)
-    const named = this.#file.stages.findLastIndex((s) => s.name !== '' && s.name === from.toLowerCase())
-    if (named >= 0) return named
-    return /^\d+$/.test(from) && Number(from) < this.#file.stages.length ? Number(from) : undefined
-  }
-
-  /** The stage that a named context is. */
-  #givenStage(given: NamedContext): number | undefined {
-    return given.kind === 'stage' ? this.#targetIndex(given.stage) : undefined
-  }
-
-  /** FROM knows only the stages above it, beside those that are given by name. */
-  #baseStage(index: number, base: string): number | undefined {
-    const given = this.#options.namedContext(base)
-    if (given) return this.#givenStage(given)
-    const at = this.#file.stages.slice(0, index).findLastIndex((s) => s.name !== '' && s.name === base.toLowerCase())
-    return at < 0 ? undefined : at
+    return this.#names.dependencies(index).some(reaches)
   }
 
   async #plan(index: number): Promise<StageState> {
@@ -219,9 +167,9 @@ class Planner {
     const wanted = expandWord(stage.platform, lookup, options)
     const platform = wanted === '' ? this.#options.platform : parsePlatform(wanted, this.#options.platform)
     const replaced = this.#options.namedContext(base)
-    const parent = this.#baseStage(index, base)
+    const parent = this.#names.base(index, base)
     if (parent !== undefined) return StageState.fromStage(await this.stage(parent))
-    if (replaced?.kind === 'files') return StageState.fromImage(this.#context(base), platform, undefined)
+    if (replaced?.kind === 'files') return StageState.fromImage(this.#sources.context(base), platform, undefined)
     if (base === 'scratch' && !replaced)
       return StageState.fromImage(
         { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false },
@@ -229,79 +177,18 @@ class Planner {
         this.#options.platform,
         undefined,
       )
-    if (!replaced) this.#refuseLaterStage(base, index)
+    if (!replaced) this.#names.refuseLater(base, index)
     const reference = replaced?.kind === 'image' ? replaced.reference : base
-    const vertex = await this.#image(reference, platform)
+    const vertex = await this.#sources.image(reference, platform)
     const image = vertex.op.kind === 'image' ? vertex.op.image : undefined
     // An image of another platform than the one asked for says so itself.
     const own = image ? platformOf(image.config) : platform
     return StageState.fromImage(vertex, own, image?.config)
   }
 
-  #refuseLaterStage(base: string, index: number): void {
-    const later = this.#file.stages.findIndex((s, at) => at >= index && s.name !== '' && s.name === base.toLowerCase())
-    if (later < 0) return
-    const { line } = this.#file.stages[later]!.location
-    throw new TsboxError(
-      'E_DOCKERFILE',
-      later === index
-        ? `FROM: a stage can't be its own base "${base}"`
-        : `FROM: stage "${base}" is defined later, in line ${line}`,
-      { hint: later === index ? 'give the stage another name than its base image' : 'move that stage above this one' },
-    )
-  }
-
-  #image(reference: string, platform: Platform): Promise<Vertex> {
-    const id = `${formatPlatform(platform)} ${reference}`
-    let vertex = this.#images.get(id)
-    if (!vertex) {
-      vertex = this.#options.resolveImage(reference, platform).then((image) => ({
-        op: { kind: 'image', reference: image.reference ?? reference, image } satisfies Op,
-        inputs: [],
-        name: '',
-        noCache: false,
-      }))
-      this.#images.set(id, vertex)
-    }
-    return vertex
-  }
-
   async #source(from: string): Promise<Vertex> {
-    if (from === '') return this.#context('')
-    const named = this.#options.namedContext(from)
-    if (named?.kind === 'files') return this.#context(from)
-    const index = this.#stageIndex(from)
-    if (index !== undefined) return (await this.stage(index)).vertex
-    if (/^\d+$/.test(from) && !named)
-      throw new TsboxError('E_DOCKERFILE', `invalid stage index ${from}`, {
-        hint: `this Dockerfile has stages 0 to ${this.#file.stages.length - 1}`,
-      })
-    if (from === 'scratch') return { op: { kind: 'scratch' }, inputs: [], name: '', noCache: false }
-    try {
-      return await this.#image(named?.kind === 'image' ? named.reference : from, this.#options.platform)
-    } catch (err) {
-      if (err instanceof TsboxError && err.code === 'E_IMAGE_NOT_FOUND') throw this.#withStageHint(err, from)
-      throw err
-    }
-  }
-
-  #withStageHint(err: TsboxError, from: string): TsboxError {
-    const names = this.#file.stages.map((s) => s.name).filter((n) => n !== '')
-    const near = suggest(from, names)
-    return new TsboxError(err.code, `${err.message}, and no stage has that name`, {
-      cause: err,
-      hint: near ? `did you mean stage "${near}"?` : err.hint,
-    })
-  }
-
-  #context(name: string): Vertex {
-    let vertex = this.#contexts.get(name)
-    if (!vertex) {
-      const title = name === '' ? '[internal] load build context' : `[context ${name}] load from client`
-      vertex = { op: { kind: 'context', name }, inputs: [], name: title, noCache: false }
-      this.#contexts.set(name, vertex)
-    }
-    return vertex
+    const index = from === '' ? undefined : this.#names.source(from)
+    return index === undefined ? this.#sources.other(from) : (await this.stage(index)).vertex
   }
 
   /** Instructions that the base asked for with ONBUILD; they run once and are not passed on. */

@@ -7,6 +7,7 @@ import { copyLayer } from '../ops/copy.js'
 import { mkdirLayer } from '../ops/mkdir.js'
 import { type RunInputs, runLayer, type StepFailed } from '../ops/run.js'
 import type { BuildHost, FailedStep, FileTree, GitCommit, Layer, StepExecutor } from '../seams.js'
+import { contextLayer } from './context-layer.js'
 import { findable, KeyFinder } from './key-finder.js'
 import { LayerRecords } from './layer-records.js'
 import { memo } from './memo.js'
@@ -285,20 +286,7 @@ export class Solver {
   #layeredContext(v: Vertex): Promise<Solved> {
     return memo(this.#contextLayers, v, async () => {
       const tree = await this.tree(v)
-      const op = {
-        kind: 'copy' as const,
-        sources: [{ from: 'tree' as const, input: 1, path: '/' }],
-        dest: '/',
-        exclude: [],
-        parents: false,
-        link: true,
-        unpack: 'none' as const,
-      }
-      const empty = await this.#host.layers.tree([])
-      const { layer, contentHash } = await copyLayer(this.#host, op, empty, [tree], {
-        reuse: true,
-        signal: this.#signal,
-      })
+      const { layer, contentHash } = await contextLayer(this.#host, tree, this.#signal)
       return { key: hashOf(this.#host.sha256, { context: contentHash }), layers: [layer] }
     })
   }
