@@ -99,6 +99,7 @@ function push(bench) {
   return withRegistry(bench, (registry) => {
     const tar = layerTar(bench)
     const image = `${registry.host}/bench/pushed:1`
+    bench.pushed = image
     run([bench.tsbox, 'import', tar, image], bench.env)
     const { podman } = bench.peers
     const before = () => {
@@ -138,7 +139,11 @@ function pull(bench) {
             {
               name: 'podman',
               command: [...podman.global, 'pull', '-q', '--tls-verify=false', image],
-              before: () => spawnSync(podman.global[0], [...podman.global.slice(1), 'rmi', '-f', image]),
+              // The layer also has another name there, if it was pushed before.
+              before: () => {
+                for (const name of [image, bench.pushed].filter(Boolean))
+                  spawnSync(podman.global[0], [...podman.global.slice(1), 'rmi', '-f', name])
+              },
             },
           ]),
     ]
