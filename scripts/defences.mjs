@@ -280,8 +280,8 @@ export const defences = [
   {
     what: 'a container is no client of its own control socket',
     file: native('client.c'),
-    from: '|| !is_outside(fd))',
-    to: '|| (0 && !is_outside(fd)))',
+    from: '|| !is_outside(m, fd))',
+    to: '|| (0 && !is_outside(m, fd)))',
     test: 'test/integration/exec.test.ts',
     name: 'the control socket',
   },

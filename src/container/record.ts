@@ -64,6 +64,8 @@ export interface ContainerRecord {
   mode: 'subid' | 'single'
   /** How much of ids is emulated in `single` mode, where that is not all. */
   emulation?: 'no-stat' | 'errno' | undefined
+  /** It has no user namespace: root asked for that. */
+  userns?: 'host' | undefined
   args: string[]
   /** Names of the volumes that it uses. */
   volumes?: string[] | undefined

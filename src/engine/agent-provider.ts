@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs'
 import { TsboxError } from '../base/error.js'
 import type { AgentApi } from '../rootless/agent.js'
 import { HelperError } from '../rootless/error.js'
-import { type IdCandidate, idCandidates } from '../rootless/id-map.js'
+import { hostCandidate, type IdCandidate, idCandidates, mapOnDisk } from '../rootless/id-map.js'
 import type { IdMode } from '../rootless/plan.js'
 import type { Lease } from '../store/lease.js'
 import type { Store } from '../store/store.js'
@@ -18,16 +18,33 @@ interface KnownMode {
   mode: IdMode
 }
 
+/** How ids are to be mapped: `host` makes no user namespace. */
+export type UsernsChoice = 'auto' | 'host' | IdMode
+
+/** @throws TsboxError E_USERNS_HOST for an ordinary user */
+function hostOrRefuse(): IdCandidate {
+  const candidate = hostCandidate()
+  if (candidate) return candidate
+  throw new TsboxError(
+    'E_USERNS_HOST',
+    'map ids: only root of the machine can do without a user namespace: --userns=host',
+    {
+      exitCode: 125,
+      hint: 'leave out --userns: root of the container is you then',
+    },
+  )
+}
+
 /** Starts the helper when it is first needed, in the first id mode that this machine really grants. */
 export class AgentProvider {
   readonly #store: Store
   readonly #lease: Lease
   readonly #env: Readonly<Record<string, string | undefined>>
-  readonly #wanted: 'auto' | IdMode
+  readonly #wanted: UsernsChoice
   #agent: Promise<AgentApi> | undefined
   #mode: Promise<IdMode> | undefined
 
-  constructor(store: Store, lease: Lease, env: Readonly<Record<string, string | undefined>>, wanted: 'auto' | IdMode) {
+  constructor(store: Store, lease: Lease, env: Readonly<Record<string, string | undefined>>, wanted: UsernsChoice) {
     this.#store = store
     this.#lease = lease
     this.#env = env
@@ -53,7 +70,7 @@ export class AgentProvider {
    * Why this machine has no namespaces to run anything in; undefined where it has. What worked since the last boot is
    * not tried again.
    */
-  async missing(): Promise<string | undefined> {
+  async missing(): Promise<TsboxError | undefined> {
     try {
       const known = this.#store.place.readJson<KnownMode>(this.#modeFile())
       if (known?.boot === bootId() && known.candidates === placed(this.#candidates())) return undefined
@@ -61,7 +78,7 @@ export class AgentProvider {
       return undefined
     } catch (err) {
       if (!(err instanceof TsboxError)) throw err
-      return err.message
+      return err
     }
   }
 
@@ -80,6 +97,7 @@ export class AgentProvider {
   }
 
   #candidates(): IdCandidate[] {
+    if (this.#wanted === 'host') return [hostOrRefuse()]
     const all = idCandidates(this.#env)
     const wanted = this.#wanted === 'auto' ? all : all.filter((c) => c.mode === this.#wanted)
     if (wanted.length) return wanted
@@ -102,7 +120,7 @@ export class AgentProvider {
       try {
         const living = livingHelper(this.#store)
         const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps, lanes, living })
-        this.#store.snapshots.checkMap(mode, maps, this.#lease)
+        this.#store.snapshots.checkMap(mode, mapOnDisk(maps), this.#lease)
         this.#remember(candidates, mode)
         return agent
       } catch (err) {
@@ -111,7 +129,16 @@ export class AgentProvider {
         failure = err
       }
     }
-    throw failure
+    throw await this.#explained(failure)
+  }
+
+  /** Says who refuses the namespace, where it is that. */
+  async #explained(failure: unknown): Promise<unknown> {
+    if (!(failure instanceof HelperError)) return failure
+    const { explainRefusal, refusalError } = await import('../rootless/refusal.js')
+    const { surroundings } = await import('../rootless/surroundings.js')
+    const refusal = explainRefusal(failure, surroundings(this.#env), helperPath(this.#env))
+    return refusal ? refusalError(failure, refusal) : failure
   }
 
   #remember(candidates: readonly IdCandidate[], mode: IdMode): void {

@@ -1,4 +1,6 @@
+import { statfsSync } from 'node:fs'
 import { TsboxError } from '../base/error.js'
+import { doctorFact } from '../rootless/doctor-messages.js'
 import { probeMachine } from '../rootless/doctor-probe.js'
 import type { Lease } from '../store/lease.js'
 import type { Store } from '../store/store.js'
@@ -6,33 +8,43 @@ import { makeDir } from '../util/make-dir.js'
 import type { DoctorFact, DoctorReport } from './api.js'
 import { helperPath } from './helper.js'
 
-/** Tries what this machine offers and says what tsbox will use of it; works, and says so, where nothing does. */
+/** @see statfs(2) */
+const TMPFS = 0x01021994
+
+/**
+ * Tries what this machine offers and says what tsbox will use of it; works, and says so, where nothing does.
+ *
+ * @param where `instead`: why the store is not at its usual place
+ */
 export async function examine(
   store: Store,
   lease: Lease,
-  env: Readonly<Record<string, string | undefined>>,
+  where: { env: Readonly<Record<string, string | undefined>>; instead: string | undefined },
 ): Promise<DoctorReport> {
+  const { env, instead } = where
   let dir: string
   try {
     dir = lease.tempPath('doctor')
     makeDir(dir, 0o700)
   } catch (err) {
-    return report([failedFact('store', 'Store', err, 'nothing can be built, loaded or run')], 'none')
+    if (!(err instanceof TsboxError)) throw err
+    return report([doctorFact('store.failed', { message: err.message }, err.hint)], 'none')
   }
-  const stored: DoctorFact = { id: 'store', state: 'ok', title: 'Store', detail: store.root }
+  const stored = storeFact(store.root, instead)
   let helper: string
   try {
     helper = helperPath(env)
   } catch (err) {
-    return report([stored, failedFact('helper', 'Helper', err, 'only WebAssembly steps can run')], 'none')
+    if (!(err instanceof TsboxError)) throw err
+    return report([stored, doctorFact('helper.missing', { message: err.message }, err.hint)], 'none')
   }
   const { facts, userns } = await probeMachine({ helperPath: helper, dir, env })
   return report([stored, ...facts], userns)
 }
 
-function failedFact(id: string, title: string, err: unknown, cost: string): DoctorFact {
-  if (!(err instanceof TsboxError)) throw err
-  return { id, state: 'missing', title, detail: err.message, cost, mend: err.hint }
+function storeFact(path: string, instead: string | undefined): DoctorFact {
+  if (instead) return doctorFact('store.instead', { path, why: instead })
+  return doctorFact(statfsSync(path).type === TMPFS ? 'store.memory' : 'store.ok', { path })
 }
 
 function report(facts: DoctorFact[], userns: DoctorReport['modes']['userns']): DoctorReport {

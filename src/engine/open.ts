@@ -59,6 +59,8 @@ class NodeEngine implements Engine {
   readonly #warn: (message: string) => void
   readonly #store: Store
   readonly #lease: Lease
+  /** Why the store is not at its usual place. */
+  readonly #instead: string | undefined
   readonly #agents = new Map<string, AgentProvider>()
   #images: NodeImages | undefined
   #registry: Promise<Registry> | undefined
@@ -66,7 +68,9 @@ class NodeEngine implements Engine {
   constructor(options: EngineOptions) {
     this.#env = options.env
     this.#warn = options.warn ?? (() => {})
-    this.#store = Store.open(storeRoot({ root: options.root, env: options.env, cwd: process.cwd() }))
+    const { path, instead } = storeRoot({ root: options.root, env: options.env, cwd: process.cwd() })
+    this.#store = Store.open(path)
+    this.#instead = instead
     this.#lease = this.#store.lease()
   }
 
@@ -105,7 +109,7 @@ class NodeEngine implements Engine {
     }
     const wasi = createWasiExecutor(options)
     if (backend === 'wasi') return [wasi, createShellExecutor(options)]
-    let missing: string | undefined
+    let missing: TsboxError | undefined
     const usable = async () => {
       missing = await this.#provider(userns).missing()
       return missing === undefined
@@ -251,10 +255,10 @@ class NodeEngine implements Engine {
         const { id } = await createContainer(deps, request, image)
         return id
       },
-      startDeps: async ({ mode }) => {
+      startDeps: async ({ mode, userns }) => {
         const { NodeLayers } = await import('./layers/node-layers.js')
-        const auto = this.#shop('auto')
-        const shop = (await auto.mode()) === mode ? auto : this.#shop(mode)
+        const usual = this.#shop(userns ?? 'auto')
+        const shop = (await usual.mode()) === mode ? usual : this.#shop(mode)
         return { shop, layers: new NodeLayers(shop) }
       },
     })
@@ -262,7 +266,7 @@ class NodeEngine implements Engine {
 
   async doctor(): Promise<DoctorReport> {
     const { examine } = await import('./doctor.js')
-    return examine(this.#store, this.#lease, this.#env)
+    return examine(this.#store, this.#lease, { env: this.#env, instead: this.#instead })
   }
 
   async close(): Promise<void> {
@@ -288,7 +292,7 @@ class NodeEngine implements Engine {
     }
   }
 
-  #provider(userns: 'auto' | 'subid' | 'single'): AgentProvider {
+  #provider(userns: 'auto' | 'subid' | 'single' | 'host' | 'host'): AgentProvider {
     let provider = this.#agents.get(userns)
     if (!provider) {
       provider = new AgentProvider(this.#store, this.#lease, this.#env, userns)
@@ -297,7 +301,7 @@ class NodeEngine implements Engine {
     return provider
   }
 
-  #shop(userns: 'auto' | 'subid' | 'single', emulation?: IdEmulation): Workshop {
+  #shop(userns: 'auto' | 'subid' | 'single' | 'host', emulation?: IdEmulation): Workshop {
     const provider = this.#provider(userns)
     return {
       emulation,

@@ -6,12 +6,12 @@ import { F, FrameWriter } from './frames.js'
 import { decodeError, Lane } from './lane.js'
 import type { IdExtent } from './plan.js'
 
-const METHODS = { single: 0, newidmap: 1, direct: 2 } as const
+const METHODS = { single: 0, newidmap: 1, direct: 2, host: 3 } as const
 const NO_PATH = ''
 
 function encodeStart(w: FrameWriter, maps: IdMaps): void {
   const programs = maps.method === 'newidmap' ? [maps.newuidmap, maps.newgidmap] : [NO_PATH, NO_PATH]
-  const extents: IdExtent[][] = maps.method === 'single' ? [[], []] : [maps.uids, maps.gids]
+  const extents: IdExtent[][] = 'uids' in maps ? [maps.uids, maps.gids] : [[], []]
   w.begin(F.START).u8(METHODS[maps.method])
   for (const program of programs) w.str(program)
   for (const list of extents) {

@@ -14,6 +14,8 @@ export type IdMaps =
   | { method: 'single' }
   | { method: 'newidmap'; uids: IdExtent[]; gids: IdExtent[]; newuidmap: string; newgidmap: string }
   | { method: 'direct'; uids: IdExtent[]; gids: IdExtent[] }
+  /** No user namespace at all: root of a machine only. */
+  | { method: 'host' }
 
 export interface AgentOptions {
   /** Absolute path of the helper's executable. */
@@ -85,6 +87,13 @@ export interface ConsoleSpec {
 
 /** A container whose mounts stand, waiting for its process. */
 export interface Step {
+  /**
+   * No pid namespace could be made: processes of this user are seen in it, and where the kernel has no Landlock (before
+   * Linux 6.12) can be signalled. Worth a warning.
+   */
+  readonly sharesPids: boolean
+  /** No host name of its own could be given (a filter around tsbox): `uname -n` tells that of this machine. */
+  readonly keepsHostname: boolean
   /** Contents of the files that the plan's `read` ops found, by the path asked for. */
   readonly files: ReadonlyMap<string, Uint8Array>
   /** Starts the payload; settles once it is executing. @throws {HelperError} stages `exec`, `chdir`, `user`, … */

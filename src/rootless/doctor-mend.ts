@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { IdUser } from './id-map.js'
+import { readText } from './surroundings.js'
 
 /** Families of distributions, their installers, and what the packages are called there. */
 const FAMILIES: readonly { ids: RegExp; install: string; packages: Record<string, string> }[] = [
@@ -21,6 +21,13 @@ export function packageHint(program: 'newuidmap' | 'pasta', osRelease = readText
   return `${family.install} ${family.packages[program]}`
 }
 
+/** What to do where newuidmap is there and may not map: most of it is outside of a container's reach. */
+export function refusedMapHint(status = readText('/proc/self/status')): string {
+  if (/^NoNewPrivs:\s*1/m.test(status))
+    return 'no_new_privs is set, which takes the powers of set-user-ID programs: start tsbox outside of that sandbox (docker: without --security-opt no-new-privileges)'
+  return `check the ranges of this user in /etc/subuid and /etc/subgid, and give newuidmap its powers back: ${packageHint('newuidmap').replace(' install ', ' install --reinstall ')}`
+}
+
 /** The command that gives a user 65536 subordinate ids that are nobody's yet. @see usermod(8), subuid(5) */
 export function subidHint(user: IdUser, taken = `${readText('/etc/subuid')}\n${readText('/etc/subgid')}`): string {
   const start = taken.split('\n').reduce((free, line) => {
@@ -29,12 +36,4 @@ export function subidHint(user: IdUser, taken = `${readText('/etc/subuid')}\n${r
   }, FIRST_SUBID)
   const range = `${start}-${start + SUBIDS - 1}`
   return `sudo usermod --add-subuids ${range} --add-subgids ${range} ${user.name ?? user.uid}`
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

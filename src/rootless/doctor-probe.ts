@@ -1,11 +1,14 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Agent, type ProbeResult } from './agent.js'
 import type { DoctorFact } from './doctor-fact.js'
-import { packageHint, subidHint } from './doctor-mend.js'
-import { pastaFact } from './doctor-pasta.js'
+import { hostFacts } from './doctor-host.js'
+import { packageHint, refusedMapHint, subidHint } from './doctor-mend.js'
+import { doctorFact } from './doctor-messages.js'
 import { HelperError } from './error.js'
-import { currentUser, findProgram, type IdCandidate, idCandidates } from './id-map.js'
-import { logoutFact } from './logout.js'
+import { currentUser, findProgram, type IdCandidate, idCandidates, usableIds } from './id-map.js'
+import { explainRefusal } from './refusal.js'
+import { type Surroundings, surroundings } from './surroundings.js'
 
 export interface DoctorOptions {
   helperPath: string
@@ -23,11 +26,14 @@ export interface DoctorFindings {
 /** What one id mode gave: the probes inside, or why it could not be entered. */
 interface Trial {
   results: ReadonlyMap<string, string>
+  /** Folder of another disk where layers could be stacked; undefined where that was not looked for, or is not there. */
+  place?: string | undefined
   failure?: HelperError | undefined
 }
 
 /** Tries everything that steps can use on this machine. Takes tens of milliseconds; leaves nothing behind. */
 export async function probeMachine(options: DoctorOptions): Promise<DoctorFindings> {
+  const around = surroundings(options.env)
   const candidates = idCandidates(options.env)
   const subid = candidates.find((c) => c.mode === 'subid')
   const single = await attempt(options, { mode: 'single', maps: { method: 'single' } })
@@ -35,16 +41,10 @@ export async function probeMachine(options: DoctorOptions): Promise<DoctorFindin
   const best = ranged && !ranged.failure ? ranged : single
   const userns = best.failure ? 'none' : best === ranged ? 'subid' : 'single'
   const facts = [
-    namespaceFact(single),
+    namespaceFact(single, around, options.helperPath),
     subidFact(options, subid, ranged),
     ...(best.failure ? [] : insideFacts(best, userns)),
-    appArmorFact(best),
-    seccompFact(),
-    await pastaFact(findProgram('pasta', options.env.PATH)),
-    deviceFact('tun', '/dev/net/tun', 'pasta can carry UDP and ICMP of containers'),
-    deviceFact('fuse', '/dev/fuse', 'nothing in tsbox needs it'),
-    cgroupFact(),
-    logoutFact(),
+    ...(await hostFacts(best.results, !best.failure, around, options.env)),
   ]
   return { facts, userns }
 }
@@ -53,8 +53,9 @@ async function attempt(options: DoctorOptions, candidate: IdCandidate): Promise<
   let agent: Agent | undefined
   try {
     agent = await Agent.start({ helperPath: options.helperPath, ...candidate, lanes: 1 })
-    const results = await agent.probe(options.dir)
-    return { results: new Map(results.map((r: ProbeResult) => [r.stage, r.errno])) }
+    const results = resultsOf(await agent.probe(options.dir))
+    const refused = results.get('overlay') || results.get('xattr')
+    return { results, place: refused ? await otherPlace(agent, options) : undefined }
   } catch (err) {
     if (!(err instanceof HelperError)) throw err
     return { results: new Map(), failure: err }
@@ -63,145 +64,70 @@ async function attempt(options: DoctorOptions, candidate: IdCandidate): Promise<
   }
 }
 
-const NO_STEPS = 'RUN steps work only as WebAssembly, and tsbox run not at all'
+function resultsOf(list: readonly ProbeResult[]): ReadonlyMap<string, string> {
+  return new Map(list.map((r) => [r.stage, r.errno]))
+}
 
-function namespaceFact({ failure, results }: Trial): DoctorFact {
-  const fact = { id: 'userns', title: 'User namespaces' }
-  if (failure) return { ...fact, state: 'missing', detail: failure.message, cost: NO_STEPS, mend: failure.hint }
-  const mounts = results.get('tmpfs')
-  if (mounts) return { ...fact, state: 'missing', detail: `can be made, but not mounted in: ${mounts}`, cost: NO_STEPS }
-  return { ...fact, state: 'ok', detail: 'can be made and mounted in' }
+/** A folder on another file system that can do what the store's can't, found by trying. */
+async function otherPlace(agent: Agent, { dir, env }: DoctorOptions): Promise<string | undefined> {
+  const tried = new Set([deviceOf(dir)])
+  for (const place of [env.HOME, '/var/tmp', env.TMPDIR, '/tmp', env.XDG_RUNTIME_DIR, '/dev/shm']) {
+    const device = place?.startsWith('/') ? deviceOf(place) : undefined
+    if (!place || !device || tried.has(device)) continue
+    tried.add(device)
+    const results = await agent.probe(place).then(resultsOf, () => undefined)
+    if (results && !results.get('overlay') && !results.get('xattr')) return join(place, 'tsbox')
+  }
+  return undefined
+}
+
+function deviceOf(path: string): string | undefined {
+  try {
+    const { type, files, blocks } = statfsSync(path)
+    return `${type} ${files} ${blocks}`
+  } catch {
+    return undefined
+  }
+}
+
+function namespaceFact({ failure, results }: Trial, around: Surroundings, helperPath: string): DoctorFact {
+  if (failure) {
+    const refusal = explainRefusal(failure, around, helperPath)
+    if (!refusal) return doctorFact('userns.failed', { message: failure.message }, failure.hint)
+    return doctorFact('userns.refused', { reason: refusal.reason, errno: failure.errno }, refusal.mend)
+  }
+  const errno = results.get('tmpfs')
+  return errno ? doctorFact('userns.powerless', { errno }) : doctorFact('userns.ok')
 }
 
 function subidFact(options: DoctorOptions, candidate: IdCandidate | undefined, trial: Trial | undefined): DoctorFact {
-  const fact = { id: 'subid', title: 'Subordinate ids (newuidmap, /etc/subuid)' }
-  if (candidate?.maps.method === 'direct' && trial && !trial.failure)
-    return { ...fact, state: 'ok', detail: 'not needed: root maps all ids itself' }
-  const count =
-    candidate && candidate.maps.method !== 'single' ? candidate.maps.uids.reduce((n, e) => n + e.count, 0) : 0
-  if (trial && !trial.failure && !trial.results.get('chown'))
-    return { ...fact, state: 'ok', detail: `${count} ids mapped` }
-  const program = findProgram('newuidmap', options.env.PATH)
-  const why = trial?.failure?.message ?? (program ? 'no range for this user' : 'newuidmap is not installed')
-  return {
-    ...fact,
-    state: 'missing',
-    detail: why,
-    cost: 'owners are emulated: all works, but calls about files and ids take longer (apt-get install about a fifth)',
-    mend: program ? subidHint(currentUser()) : packageHint('newuidmap'),
-  }
+  const works = trial && !trial.failure && !trial.results.get('chown')
+  if (candidate?.maps.method === 'direct' && works) return doctorFact('subid.root')
+  const maps = candidate?.maps
+  const count = maps && 'uids' in maps ? maps.uids.reduce((n, e) => n + e.count, 0) : 0
+  if (works) return doctorFact('subid.ok', { count: String(count) })
+  if (trial?.failure) return doctorFact('subid.refused', { why: trial.failure.message }, refusedMapHint())
+  const user = currentUser()
+  if (user.uid === 0) return doctorFact('subid.few', { count: String(usableIds()) })
+  if (!findProgram('newuidmap', options.env.PATH)) return doctorFact('subid.program', {}, packageHint('newuidmap'))
+  return doctorFact('subid.range', {}, subidHint(user))
 }
 
-/** What each probe inside the namespaces is about. */
-const INSIDE: readonly { probe: string; title: string; ok: string; cost: string; mend?: string }[] = [
-  {
-    probe: 'overlay',
-    title: 'Overlay file systems in the store',
-    ok: 'layers are stacked, not copied',
-    cost: NO_STEPS,
-    mend: 'use Linux 5.11 or newer, and a store on a local disk (ext4, xfs, btrfs): TSBOX_ROOT=/path/on/disk',
-  },
-  {
-    probe: 'xattr',
-    title: 'Extended attributes in the store',
-    ok: 'owners and opaque directories can be recorded',
-    cost: 'layers that replace directories, and recorded owners, fail',
-    mend: 'use a store on a disk with extended attributes: TSBOX_ROOT=/path/on/disk',
-  },
-  {
-    probe: 'proc',
-    title: 'A /proc of its own',
-    ok: 'steps see their own processes only',
-    cost: 'steps see the /proc of this machine: ps and /proc/self are wrong in them',
-    mend: 'if this is a container, start it with --security-opt systempaths=unconfined',
-  },
-  {
-    probe: 'network',
-    title: 'Network namespaces',
-    ok: '--network none works',
-    cost: 'only the network of this machine can be used',
-    mend: 'sudo sysctl -w user.max_net_namespaces=15000',
-  },
-  {
-    probe: 'seccomp-notify',
-    title: 'Seccomp notification',
-    ok: 'ids can be emulated',
-    cost: 'without subordinate ids, chown and su fail in steps',
-    mend: 'use Linux 5.9 or newer, outside of sandboxes that deny seccomp',
-  },
-]
-
-function insideFacts(trial: Trial, userns: 'subid' | 'single' | 'none'): DoctorFact[] {
-  return INSIDE.map(({ probe, title, ok, cost, mend }) => {
-    // A descriptor of the payload has to be fetched, too.
-    const errno = trial.results.get(probe) || (probe === 'seccomp-notify' ? trial.results.get('pidfd') : '') || ''
-    const fact = { id: probe, title }
-    if (!errno) return { ...fact, state: 'ok', detail: ok }
-    const needed = probe !== 'seccomp-notify' || userns === 'single'
-    return { ...fact, state: needed ? 'missing' : 'info', detail: errno, cost, mend }
-  })
-}
-
-function appArmorFact(best: Trial): DoctorFact {
-  const key = 'kernel.apparmor_restrict_unprivileged_userns'
-  const restricted = readText(`/proc/sys/${key.replaceAll('.', '/')}`).trim() === '1'
-  const fact = { id: 'apparmor', title: 'AppArmor' }
-  if (!restricted) return { ...fact, state: 'ok', detail: 'does not restrict user namespaces' }
-  if (!best.failure) return { ...fact, state: 'ok', detail: 'restricts user namespaces, but not those of tsbox' }
-  const mend = `echo ${key}=0 | sudo tee /etc/sysctl.d/60-tsbox.conf && sudo sysctl --system`
-  return { ...fact, state: 'missing', detail: 'takes the powers of user namespaces away', cost: NO_STEPS, mend }
-}
-
-function seccompFact(): DoctorFact {
-  const filters = /^Seccomp:\s*2/m.test(readText('/proc/self/status'))
-  const fact = { id: 'seccomp', title: 'Seccomp' }
-  if (!filters) return { ...fact, state: 'ok', detail: 'no filter around tsbox' }
-  return { ...fact, state: 'info', detail: 'a filter is around tsbox: what it denies shows above' }
-}
-
-function deviceFact(id: string, path: string, use: string): DoctorFact {
-  const fact = { id, title: path }
-  try {
-    closeSync(openSync(path, 'r+'))
-    return { ...fact, state: 'ok', detail: `can be opened; ${use}` }
-  } catch (err) {
-    return { ...fact, state: 'info', detail: `${(err as NodeJS.ErrnoException).code}; not needed` }
-  }
-}
-
-/** Directory of our own cgroup in the unified hierarchy. @see cgroups(7) */
-function ownCgroup(): string | undefined {
-  const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(readText('/proc/self/mountinfo'))
-  const path = /^0::(.*)$/m.exec(readText('/proc/self/cgroup'))?.[1]
-  if (!mount || path === undefined) return undefined
-  const [, root, place] = mount
-  return `${place}${path.startsWith(root!) ? path.slice(root === '/' ? 0 : root!.length) : path}`.replace(/\/$/, '')
-}
-
-function cgroupFact(): DoctorFact {
-  const fact = { id: 'cgroup', title: 'Delegated cgroup (v2)' }
-  const cost = 'no limits of memory and cpu time for containers'
-  const mend = 'start tsbox with: systemd-run --user --scope -p Delegate=yes tsbox …'
-  const dir = ownCgroup()
-  if (!dir) return { ...fact, state: 'missing', detail: 'no cgroup v2 hierarchy', cost }
-  const controllers = readText(`${dir}/cgroup.controllers`).trim()
-  try {
-    accessSync(`${dir}/cgroup.procs`, constants.W_OK)
-    const child = `${dir}/tsbox-doctor-${process.pid}`
-    mkdirSync(child)
-    rmdirSync(child)
-  } catch (err) {
-    return { ...fact, state: 'missing', detail: `${dir}: ${(err as NodeJS.ErrnoException).code}`, cost, mend }
-  }
-  if (!/\bmemory\b/.test(controllers))
-    return { ...fact, state: 'missing', detail: `controllers: ${controllers || 'none'}`, cost, mend }
-  return { ...fact, state: 'ok', detail: `controllers: ${controllers}` }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
+function insideFacts({ results, place = '/path/on/disk' }: Trial, userns: 'subid' | 'single' | 'none'): DoctorFact[] {
+  const errno = (probe: string) => results.get(probe) || ''
+  // A descriptor of the payload has to be fetched, too.
+  const notify = errno('seccomp-notify') || errno('pidfd')
+  return [
+    errno('overlay') ? doctorFact('overlay.copied', { errno: errno('overlay'), place }) : doctorFact('overlay.ok'),
+    errno('xattr') ? doctorFact('xattr.missing', { errno: errno('xattr'), place }) : doctorFact('xattr.ok'),
+    errno('pids')
+      ? doctorFact(errno('fence') ? 'pids.shared' : 'pids.fenced', { errno: errno('pids') })
+      : doctorFact('pids.ok'),
+    errno('proc') ? doctorFact('proc.bound', { errno: errno('proc') }) : doctorFact('proc.ok'),
+    errno('network') ? doctorFact('network.missing', { errno: errno('network') }) : doctorFact('network.ok'),
+    errno('hostname') ? doctorFact('hostname.kept', { errno: errno('hostname') }) : doctorFact('hostname.ok'),
+    notify
+      ? doctorFact(userns === 'single' ? 'seccomp-notify.missing' : 'seccomp-notify.unneeded', { errno: notify })
+      : doctorFact('seccomp-notify.ok'),
+  ]
 }

@@ -1,11 +1,6 @@
 /** What a person can do about a failure inside the helper; undefined where there is nothing to say. */
 export function hintFor(stage: string, errno: string, detail: string): string | undefined {
   switch (stage) {
-    case 'user namespace':
-      if (errno === 'ENOSPC') return 'sudo sysctl -w user.max_user_namespaces=15000'
-      return 'let users make namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1 (Debian) or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)'
-    case 'mount propagation':
-      return 'sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
     case 'newidmap':
       if (errno === 'EPIPE') return undefined
       return errno === 'ENOENT'

@@ -23,6 +23,8 @@ export interface IdUser {
   name?: string | undefined
 }
 
+/** Up to nobody, 65534. */
+const IDS_NEEDED = 65535
 /** The kernel takes 340 lines of a map. @see user_namespaces(7) */
 const EXTENTS_MAX = 340
 
@@ -95,10 +97,32 @@ export function idCandidates(env: Readonly<Record<string, string | undefined>>):
   else if (user.uid === 0) {
     const uids = identityExtents(readText('/proc/self/uid_map'))
     const gids = identityExtents(readText('/proc/self/gid_map'))
-    if (uids.length && gids.length) out.push({ mode: 'subid', maps: { method: 'direct', uids, gids } })
+    if (covers(uids) && covers(gids)) out.push({ mode: 'subid', maps: { method: 'direct', uids, gids } })
   }
   out.push({ mode: 'single', maps: { method: 'single' } })
   return out
+}
+
+/** The ids as they are, without a namespace for them; undefined for an ordinary user. */
+export function hostCandidate(): IdCandidate | undefined {
+  return process.geteuid!() === 0 ? { mode: 'subid', maps: { method: 'host' } } : undefined
+}
+
+/** Maps as ids on disk mean them: without a namespace they are those of one that maps each to itself. */
+export function mapOnDisk(maps: IdMaps): IdMaps {
+  if (maps.method !== 'host') return maps
+  const [uids, gids] = ['uid', 'gid'].map((kind) => identityExtents(readText(`/proc/self/${kind}_map`)))
+  return { method: 'direct', uids: uids!, gids: gids! }
+}
+
+/** How many ids there are to be mapped in the namespace that we are in. */
+export function usableIds(): number {
+  return identityExtents(readText('/proc/self/uid_map')).reduce((n, e) => n + e.count, 0)
+}
+
+/** Whether images find their ids: root of a namespace with one id, or a few, is better off with emulated ones. */
+function covers(extents: readonly IdExtent[]): boolean {
+  return extents.reduce((n, e) => n + e.count, 0) >= IDS_NEEDED
 }
 
 function subidMaps(user: IdUser, env: Readonly<Record<string, string | undefined>>): IdMaps | undefined {

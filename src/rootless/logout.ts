@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { DoctorFact } from './doctor-fact.js'
+import { doctorFact } from './doctor-messages.js'
 import { currentUser } from './id-map.js'
 
 /** Where systemd-logind is configured: a main file, and parts by name, the last of which counts. @see logind.conf(5) */
@@ -62,14 +63,6 @@ function text(path: string): string {
 
 /** What becomes of containers in the background at logout. */
 export function logoutFact(root = ''): DoctorFact {
-  const fact = { id: 'logout', title: 'Containers in the background after logout' }
   const mend = endsAtLogout(root)
-  if (mend === undefined) return { ...fact, state: 'ok', detail: 'they go on' }
-  return {
-    ...fact,
-    state: 'missing',
-    detail: 'systemd-logind ends them (KillUserProcesses=yes)',
-    cost: 'run -d lasts as long as this login',
-    mend,
-  }
+  return mend === undefined ? doctorFact('logout.ok') : doctorFact('logout.ended', {}, mend)
 }

@@ -8,6 +8,10 @@ import { encodeMonitor, encodePlan, encodeProcess, readsOf } from './plan-codec.
 /** Stdin goes in pieces of at most this many bytes, each awaited. */
 const STDIN_PIECE = 64 * 1024
 
+/** Bits of READY. @see native/step.h */
+const READY_SHARES_PIDS = 1
+const READY_KEEPS_HOSTNAME = 2
+
 interface Deferred<T> {
   promise: Promise<T>
   resolve(value: T): void
@@ -29,6 +33,8 @@ function deferred<T>(): Deferred<T> {
 /** A step over one lane. Made by {@link startStep}. */
 class LaneStep implements Step, LaneHandler {
   readonly files = new Map<string, Uint8Array>()
+  sharesPids = false
+  keepsHostname = false
   private readonly lane: Lane
   private readonly options: StepOptions
   private readonly reads: string[]
@@ -130,8 +136,12 @@ class LaneStep implements Step, LaneHandler {
   frame(type: number, payload: Buffer): void {
     const p = new Payload(payload)
     if (type === F.FILE) this.files.set(this.reads[p.u32()]!, Uint8Array.from(p.rest()))
-    else if (type === F.READY) this.isReady.resolve()
-    else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
+    else if (type === F.READY) {
+      const flags = p.u8()
+      this.sharesPids = (flags & READY_SHARES_PIDS) !== 0
+      this.keepsHostname = (flags & READY_KEEPS_HOSTNAME) !== 0
+      this.isReady.resolve()
+    } else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
     else if (type === F.STDIN_ACK) this.acknowledge()
     else if (type === F.OK) this.answered?.resolve(new Payload(Buffer.from(payload)))
     else if (type === F.LEFT) {

@@ -22,10 +22,13 @@ const SHELL_VERSION = 1
 /** Runs shell commands in the shell of this backend, where nothing else can. */
 export class ShellExecutor<Step extends WasiStep, Layer> extends WasiExecutor<Step, Layer> {
   override readonly keySalt: string = `wasi-shell/${SHELL_VERSION}`
-  readonly #why: () => string | undefined
+  readonly #why: () => Pick<TsboxError, 'message' | 'hint'> | undefined
 
   /** @param why what keeps the step from namespaces, for messages; undefined where nobody asked for them */
-  constructor(options: WasiExecutorOptions<Step, Layer>, why: () => string | undefined = () => undefined) {
+  constructor(
+    options: WasiExecutorOptions<Step, Layer>,
+    why: () => Pick<TsboxError, 'message' | 'hint'> | undefined = () => undefined,
+  ) {
     super(options)
     this.#why = why
   }
@@ -70,8 +73,9 @@ export class ShellExecutor<Step extends WasiStep, Layer> extends WasiExecutor<St
     const message =
       why === undefined
         ? reason
-        : `there are no namespaces to run it in (${why}), and the WebAssembly backend can't: ${reason}`
-    return new TsboxError('E_SHELL_UNSUPPORTED', `run step: ${message}`, { hint })
+        : `there are no namespaces to run it in (${why.message}), and the WebAssembly backend can't: ${reason}`
+    const hints = [hint, why?.hint && `for namespaces, ${why.hint}`].filter((h) => h !== undefined)
+    return new TsboxError('E_SHELL_UNSUPPORTED', `run step: ${message}`, { hint: hints.join('\n') || undefined })
   }
 }
 

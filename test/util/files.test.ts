@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { writeFileAtomic } from '../../src/util/atomic.js'
@@ -16,16 +16,26 @@ const roots: [what: string, root: string | undefined, env: Record<string, string
   ['a relative --root', 'r', {}, '/cwd/r'],
   ['TSBOX_ROOT', undefined, { TSBOX_ROOT: '/e', XDG_DATA_HOME: '/x', HOME: '/h' }, '/e'],
   ['XDG_DATA_HOME', undefined, { XDG_DATA_HOME: '/x', HOME: '/h' }, '/x/tsbox'],
-  ['a relative XDG_DATA_HOME counts as unset', undefined, { XDG_DATA_HOME: 'x', HOME: '/h' }, '/h/.local/share/tsbox'],
-  ['HOME', undefined, { HOME: '/h' }, '/h/.local/share/tsbox'],
+  [
+    'a relative XDG_DATA_HOME counts as unset',
+    undefined,
+    { XDG_DATA_HOME: 'x', HOME: process.cwd() },
+    `${process.cwd()}/.local/share/tsbox`,
+  ],
+  ['HOME', undefined, { HOME: process.cwd() }, `${process.cwd()}/.local/share/tsbox`],
 ]
 for (const [what, root, env, expected] of roots)
   test(`storeRoot(): ${what}`, () => {
-    assert.equal(storeRoot({ root, env, cwd: '/cwd' }), expected)
+    assert.deepEqual(storeRoot({ root, env, cwd: '/cwd' }), { path: expected })
   })
 
-test('storeRoot() says what to set where nothing is', () => {
-  assert.throws(() => storeRoot({ env: {}, cwd: '/' }), { code: 'E_NO_HOME', hint: /--root/ })
+test('storeRoot() takes a folder of its own where nothing can be made at home, and says why', (t) => {
+  const dir = tempDir(t)
+  const { path, instead } = storeRoot({ env: { HOME: '/dev/null', TMPDIR: dir }, cwd: '/' })
+  assert.match(path, new RegExp(`^(/var/tmp|${dir})/tsbox-${process.getuid!()}$`))
+  assert.match(instead!, /^nothing can be made in "\/dev\/null": /)
+  assert.equal(statSync(path).mode & 0o777, 0o700)
+  assert.deepEqual(storeRoot({ env: { HOME: '/dev/null', TMPDIR: dir }, cwd: '/' }).path, path)
 })
 
 test('storageError() knows a full disk and a closed folder', () => {

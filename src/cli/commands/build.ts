@@ -74,7 +74,7 @@ export const command = defineCommand({
     tag: list('Name of the image (NAME[:TAG])', 't'),
     target: text('Stage to build'),
     ulimit: list('Limit a resource of the steps (NAME=SOFT[:HARD], -1 for none)'),
-    userns: choice(USERNS, 'How ids are mapped'),
+    userns: choice(USERNS, 'How ids are mapped (host: as root, not at all)'),
     verify: flag('Build twice without the cache, and tell the first difference'),
   },
   refused: BUILD_REFUSED,

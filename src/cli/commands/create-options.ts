@@ -35,7 +35,7 @@ export const CREATE_OPTIONS = {
   tty: flag('Give the container a terminal', 't'),
   ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
   user: text('Name or id of the user, and the group after a colon', 'u'),
-  userns: text('How ids are mapped: auto (default), subid, single, single:no-stat or single:errno'),
+  userns: text('How ids are mapped: auto (default), subid, single[:no-stat|:errno], or host (as root: not at all)'),
   volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
   workdir: text('Working directory in the container', 'w'),
 }
@@ -94,9 +94,12 @@ function logOf(driver: string | undefined, given: readonly string[]): { log?: Lo
 function idsOf(name: string | undefined): ReturnType<typeof usernsOf> {
   const known = USERNS.find((u) => u === name)
   if (name === undefined || known) return usernsOf(known)
-  const mapped = ['keep-id', 'nomap', 'host'].includes(name)
+  const mapped = ['keep-id', 'nomap'].includes(name)
   const why = mapped ? 'layers have owners of one mapping, and only root could show them under another' : 'not known'
-  throw new UsageError(`cannot honour --userns=${name}: ${why}`, { hint: 'use auto, subid or single', usage: false })
+  throw new UsageError(`cannot honour --userns=${name}: ${why}`, {
+    hint: 'use auto, subid or single, or as root host',
+    usage: false,
+  })
 }
 
 function networkOf(name: string | undefined): 'host' | 'none' {

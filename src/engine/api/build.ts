@@ -26,7 +26,7 @@ export interface BuildRequest {
   jobs?: number | undefined
   backend: 'auto' | 'namespace' | 'wasi'
   /** Id mode of the helper. */
-  userns: 'auto' | 'subid' | 'single'
+  userns: 'auto' | 'subid' | 'single' | 'host'
   /** How much of ids is emulated in `single` mode; default all. */
   emulation?: IdEmulation | undefined
   /** `id=X[,src=F|,env=E]`, resolved. */

@@ -34,7 +34,7 @@ export interface RunRequest {
   ulimits?: readonly Ulimit[] | undefined
   /** Undefined: docker's defaults. */
   isolation?: RunIsolation | undefined
-  userns: 'auto' | 'subid' | 'single'
+  userns: 'auto' | 'subid' | 'single' | 'host'
   /** How much of ids is emulated in `single` mode; default all. */
   emulation?: IdEmulation | undefined
   /** Ends the call when it runs in the background. */

@@ -14,7 +14,7 @@ import { layerId } from '../layers/toc-source.js'
 import type { Workshop } from '../layers/workshop.js'
 import { makePlan } from '../run/container-plan.js'
 import { hostFiles } from '../run/host-files.js'
-import { IDS_FAKED, processSpec, startFailure, USER_FILES, userOf } from '../run/process.js'
+import { IDS_FAKED, processSpec, SHARED_PIDS, startFailure, USER_FILES, userOf } from '../run/process.js'
 import type { AgentProxy } from '../ssh/agent-proxy.js'
 import { oomKills } from './oom-kills.js'
 
@@ -111,6 +111,7 @@ export class NamespaceExecutor implements StepExecutor {
       onOutput: (stream, chunk) => output[stream](chunk),
       signal,
     })
+    if (step.sharesPids) output.stderr(new TextEncoder().encode(`warning: ${SHARED_PIDS}\n`))
     const user = await orEnd(step, () => userOf(step, spec.user))
     try {
       const { args, env, cwd } = spec

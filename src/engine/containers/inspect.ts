@@ -76,7 +76,7 @@ export function inspectContainer(record: ContainerRecord, state: ContainerState,
   }
 }
 
-function hostConfig({ settings, autoRemove, mode }: ContainerRecord): Record<string, unknown> {
+function hostConfig({ settings, autoRemove, mode, userns }: ContainerRecord): Record<string, unknown> {
   return {
     Binds: (settings?.mounts ?? [])
       .filter((m) => m.kind !== 'anonymous')
@@ -88,7 +88,7 @@ function hostConfig({ settings, autoRemove, mode }: ContainerRecord): Record<str
     AutoRemove: autoRemove,
     Privileged: false,
     ReadonlyRootfs: false,
-    UsernsMode: mode,
+    UsernsMode: userns ?? mode,
   }
 }
 

@@ -52,6 +52,7 @@ export async function createContainer(
     layers: image.layers,
     mode: await shop.mode(),
     ...(request.emulation ? { emulation: request.emulation } : {}),
+    ...(request.userns === 'host' ? { userns: 'host' as const } : {}),
     args: resolved.args,
     volumes: volumes.filter((v) => v.kind === 'named').map((v) => v.source),
     created: new Date().toISOString(),

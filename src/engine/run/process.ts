@@ -6,6 +6,9 @@ import { HelperError } from '../../rootless/error.js'
 import type { IdEmulation, IdMode, ProcessSpec } from '../../rootless/plan.js'
 import { readyMade } from '../../rootless/seccomp/program.js'
 
+/** Said where no PID namespace can be made. @see docs/doctor.md */
+export const SHARED_PIDS = 'the processes around tsbox are shared: no PID namespace can be made, see tsbox doctor'
+
 /** Files that a step hands back so that its user can be looked up. */
 export const USER_FILES = ['/etc/passwd', '/etc/group'] as const
 

@@ -16,7 +16,7 @@ import { hostFiles } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
 import { noteLivingHelper } from './living-helper.js'
 import { logSpec } from './log-options.js'
-import { IDS_FAKED, processSpec, startFailure, USER_FILES, userOf } from './process.js'
+import { IDS_FAKED, processSpec, SHARED_PIDS, startFailure, USER_FILES, userOf } from './process.js'
 
 /** What starting stands on: a workshop in the container's own id mode. */
 export interface StartDeps {
@@ -103,6 +103,7 @@ export async function executeIn(
     const process = processSpec(fields, userOf(step, user, groupAdd), mode, record.emulation)
     const { idsFaked } = await step.exec(process)
     if (idsFaked) shop.warn(IDS_FAKED)
+    if (step.sharesPids) shop.warn(SHARED_PIDS)
   } catch (err) {
     await step.kill()
     throw startFailure(err, record.args) ?? err

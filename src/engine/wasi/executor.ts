@@ -26,7 +26,7 @@ export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec,
 /** The executor of shell commands, in the shell of this backend. @param why see ShellExecutor */
 export function createShellExecutor(
   options: WasiOptions,
-  why?: () => string | undefined,
+  why?: () => Pick<TsboxError, 'message' | 'hint'> | undefined,
 ): ShellExecutor<StepSpec, Layer> {
   return new ShellExecutor<StepSpec, Layer>(threads(options, true), why)
 }

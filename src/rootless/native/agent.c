@@ -53,7 +53,8 @@ static void ignore_terminal(void)
 static int start(struct frame *frame, const char *lanes, int copy, struct failure *f)
 {
 	struct cursor c = cursor_of(frame);
-	const char *single = frame->len && frame->data[0] == MAP_SINGLE ? "single" : "subid";
+	uint8_t method = frame->len ? frame->data[0] : MAP_SINGLE;
+	const char *kind = method == MAP_SINGLE ? "single" : method == MAP_HOST ? "host" : "subid";
 	char parent[16];
 
 	if (enter_namespaces(&c, f) < 0)
@@ -61,7 +62,7 @@ static int start(struct frame *frame, const char *lanes, int copy, struct failur
 	/* Changing ids disarms it (prctl(2)). */
 	die_with_parent(0);
 	snprintf(parent, sizeof parent, "%d", getppid());
-	const char *argv[] = {"tsbox-helper", "inside", lanes, single, parent, NULL};
+	const char *argv[] = {"tsbox-helper", "inside", lanes, kind, parent, NULL};
 	char *env[] = {NULL};
 	syscall(SYS_execveat, copy, "", argv, env, 0x1000 /* AT_EMPTY_PATH */);
 	return fail(f, "re-execute the helper", "%s", "");
@@ -250,7 +251,7 @@ int inside_main(char **argv)
 		return 2;
 	/* No more than is there: the stack is copied into every process that stays. */
 	struct lane lanes[count];
-	struct world world = {.single = strcmp(argv[1], "single") == 0};
+	struct world world = {.single = strcmp(argv[1], "single") == 0, .host = strcmp(argv[1], "host") == 0};
 	struct writer out;
 	die_with_parent(atoi(argv[2]));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

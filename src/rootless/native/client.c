@@ -16,7 +16,7 @@ enum { HEADER = 5 };
  * True for a process that is not of the container. To see its user namespace takes rights over it (ptrace(2), "access
  * mode checking"), and those we have only over processes of our own namespace and of those below it.
  */
-static bool is_outside(int fd)
+static bool is_outside(const struct monitor *m, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
@@ -28,6 +28,12 @@ static bool is_outside(int fd)
 	/* No number in our pid namespace, which has all of the container's. */
 	if (peer.pid == 0)
 		return true;
+	/* Of one user namespace with the container's: but not of one pid namespace, which --userns=host never lacks. */
+	if (m->host) {
+		struct stat own;
+		snprintf(path, sizeof path, "/proc/%d/ns/pid", peer.pid);
+		return stat(path, &st) == 0 && stat("/proc/self/ns/pid", &own) == 0 && st.st_ino == own.st_ino;
+	}
 	snprintf(path, sizeof path, "/proc/%d/ns/user", peer.pid);
 	return stat(path, &st) < 0 && (errno == EACCES || errno == EPERM);
 }
@@ -36,7 +42,7 @@ struct client *client_accept(struct monitor *m)
 {
 	AUTO_FD fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0 || m->client_count == CLIENTS_MAX || !is_outside(fd))
+	if (fd < 0 || m->client_count == CLIENTS_MAX || !is_outside(m, fd))
 		return NULL;
 	struct client *c = xalloc(sizeof *c);
 	c->fd = take_fd(&fd);

@@ -216,9 +216,7 @@ static int save_list(struct listing *l, int work)
 		fputc(0, out);
 	}
 	bool failed = ferror(out) != 0;
-	if (fclose(out) || failed)
-		return -1;
-	return renameat(work, LIST ".new", work, LIST);
+	return fclose(out) || failed ? -1 : 0;
 }
 
 static int load_list(int work, struct list *list)
@@ -245,16 +243,18 @@ static int load_list(int work, struct list *list)
 
 /* ---- copying --------------------------------------------------------------------- */
 
+static int copy_from(struct copier *c, const char *layer, int to)
+{
+	AUTO_FD from = open(layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return from < 0 ? fail(c->f, "open", "%s", layer) : copy_layer(c, from, to);
+}
+
 static int copy_stack(struct copier *c, const struct layer_stack *k, int to)
 {
-	for (uint32_t i = 0; i <= k->count; i++) {
-		const char *layer = i < k->count ? k->layers[k->count - 1 - i] : k->upper;
-		AUTO_FD from = layer ? open(layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-		if (layer && from < 0)
-			return fail(c->f, "open", "%s", layer);
-		if (layer && copy_layer(c, from, to) < 0)
+	for (uint32_t i = k->count; i > 0; i--)
+		if (copy_from(c, k->layers[i - 1], to) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -317,10 +317,14 @@ int copied_open(const struct layer_stack *k, struct failure *f)
 	*c = (struct copier){.f = f, .single = k->single};
 	AUTO_FD to = new_dir(work, ROOT, f);
 	int result = to < 0 || copy_stack(c, k, to) < 0 || each_name(c, to, list_name, &l) < 0 ? -1 : 0;
-	if (result == 0) {
-		result = save_list(&l, work) < 0 ? fail(f, "write", "%s/" LIST, k->work) : 0;
-		await_tick(&l);
-	}
+	if (result == 0 && save_list(&l, work) < 0)
+		result = fail(f, "write", "%s/" LIST, k->work);
+	await_tick(&l);
+	/* What an earlier start changed is a change still: copied after the tick. */
+	if (result == 0)
+		result = copy_from(c, k->upper, to);
+	if (result == 0 && renameat(work, LIST ".new", work, LIST) < 0)
+		result = fail(f, "write", "%s/" LIST, k->work);
 	free_list(&l.list);
 	free(c);
 	return result < 0 ? -1 : take_fd(&to);

@@ -4,9 +4,12 @@
 
 #include "frame.h"
 
-enum map_method { MAP_SINGLE = 0, MAP_NEWIDMAP = 1, MAP_DIRECT = 2 };
+enum map_method { MAP_SINGLE = 0, MAP_NEWIDMAP = 1, MAP_DIRECT = 2, MAP_HOST = 3 };
 
-/* Enters a new user namespace with the maps that the START frame asks for, as its root, and a new mount namespace. */
+/*
+ * Enters a new user namespace with the maps that the START frame asks for, as its root, and a new mount namespace. For
+ * MAP_HOST, which only root of the machine can have, the user namespace stays.
+ */
 int enter_namespaces(struct cursor *start, struct failure *f);
 
 #endif

@@ -297,7 +297,7 @@ static void adopt_orphans(struct init *in)
 static void tell_ready(struct init *in)
 {
 	w_begin(&in->out, FR_READY);
-	w_u8(&in->out, in->args->parent != 0);
+	w_u8(&in->out, (in->args->parent ? READY_SHARES_PIDS : 0) | (in->site.keeps_hostname ? READY_KEEPS_HOSTNAME : 0));
 	w_end(&in->out);
 	w_flush(&in->out);
 }

@@ -111,6 +111,8 @@ void time_text(char out[40]);
 struct monitor {
 	/* The container's folder, and the socket in it. */
 	int dir, listener;
+	/* The container has no user namespace of its own. */
+	bool host;
 	/* To the init: frames, and descriptors. */
 	struct writer *init;
 	int pass;

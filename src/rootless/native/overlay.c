@@ -191,6 +191,11 @@ static int overlay_either(struct site *s, const struct stack *k)
 	return mount;
 }
 
+int mount_stacked(struct site *s, const char **layers, uint32_t count, const char *upper, const char *work)
+{
+	return overlay_either(s, &(struct stack){layers, count, upper, work});
+}
+
 /* A layer that was made where overlayfs can't be understands only copying; a copy that was begun is gone on with. */
 static bool must_copy(const struct stack *k)
 {

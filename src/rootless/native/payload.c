@@ -41,6 +41,18 @@ static const char **strings(struct cursor *c)
 	return list;
 }
 
+/*
+ * Without a user namespace a device that is made can be used, where docker has the device cgroup to say no: MKNOD is
+ * for those only who may mount disks anyway.
+ */
+static uint64_t bounded(const struct world *world, uint64_t caps)
+{
+	enum { SYS_ADMIN = 21, MKNOD = 27 };
+	bool held = world && world->host && !(caps >> SYS_ADMIN & 1);
+
+	return held ? caps & ~(1ull << MKNOD) : caps;
+}
+
 bool payload_parse(const struct frame *f, struct payload *p)
 {
 	struct cursor c = cursor_of(f);
@@ -56,7 +68,7 @@ bool payload_parse(const struct frame *f, struct payload *p)
 	p->groups = xalloc((p->group_count + 1) * sizeof *p->groups);
 	for (uint32_t i = 0; i < p->group_count; i++)
 		p->groups[i] = c_u32(&c);
-	p->caps = c_u64(&c);
+	p->caps = bounded(p->world, c_u64(&c));
 	p->no_new_privs = c_u8(&c);
 	p->own_keyring = c_u8(&c);
 	p->umask = c_u32(&c);
@@ -137,14 +149,15 @@ static void drop_bounding(const struct payload *p)
 			give_up(p, errno, "capabilities", "bounding set");
 }
 
-/* What the kernel does not know can't be had. */
+/* What the kernel does not know can't be had, nor what root of the machine itself was not given. */
 static uint64_t known_caps(void)
 {
-	uint64_t known = 0;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
 
-	for (unsigned long cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-		known |= 1ull << cap;
-	return known;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
 static void set_caps(const struct payload *p, uint64_t caps)

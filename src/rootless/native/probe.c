@@ -19,6 +19,8 @@
 
 #include "kernel.h"
 #include "owners.h"
+#include "shared-pids.h"
+#include "site.h"
 #include "tree.h"
 
 static int close_ok(int fd)
@@ -29,161 +31,204 @@ static int close_ok(int fd)
 	return 0;
 }
 
-static int mount_new(const char *fstype)
-{
-	AUTO_FD fs = k_fsopen(fstype);
+/* What an attempt works with: a container's mounts as they are made, and a directory on the store. */
+struct trial {
+	struct site site;
+	int dir;
+	/* Why there is no pid namespace, 0 with one. */
+	int no_pids;
+};
 
-	if (fs < 0 || k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL) < 0)
-		return -1;
-	return close_ok(k_fsmount(fs, 0));
+static int try_tmpfs(struct trial *t)
+{
+	/* The scratch is one, and is there already. */
+	return t->site.scratch < 0 ? -1 : 0;
 }
 
-static int try_tmpfs(int dir)
+static int try_proc(struct trial *t)
 {
-	(void)dir;
-	return mount_new("tmpfs");
+	(void)t;
+	return close_ok(mount_plain("proc", 0));
 }
 
-static int try_proc(int dir)
+static int try_sysfs(struct trial *t)
 {
-	(void)dir;
-	return mount_new("proc");
+	(void)t;
+	return unshare(CLONE_NEWNET) < 0 ? -1 : close_ok(mount_plain("sysfs", 0));
 }
 
-static int try_mqueue(int dir)
+static int try_network(struct trial *t)
 {
-	(void)dir;
-	return mount_new("mqueue");
-}
-
-static int try_devpts(int dir)
-{
-	(void)dir;
-	return mount_new("devpts");
-}
-
-static int try_sysfs(int dir)
-{
-	(void)dir;
-	return unshare(CLONE_NEWNET) < 0 ? -1 : mount_new("sysfs");
-}
-
-static int try_network(int dir)
-{
-	(void)dir;
+	(void)t;
 	return unshare(CLONE_NEWNET);
 }
 
-static int try_bind(int dir)
+static int try_pids(struct trial *t)
 {
-	AUTO_FD tree = k_open_tree(dir, "", K_OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	return errno = t->no_pids, t->no_pids ? -1 : 0;
+}
+
+static int try_hostname(struct trial *t)
+{
+	(void)t;
+	return sethostname("tsbox", 5);
+}
+
+static int try_bind(struct trial *t)
+{
+	AUTO_FD tree = mount_clone(t->dir, "", false);
+
+	return tree < 0 ? -1 : mount_readonly(&t->site, tree, false, "");
+}
+
+/* As the layers of a step, by whatever interface there is. */
+static int try_overlay(struct trial *t)
+{
+	static const char *const names[] = {"l1", "l2", "u", "w"};
+	char paths[4][40];
+
+	for (int i = 0; i < 4; i++) {
+		if (mkdirat(t->dir, names[i], 0755) < 0)
+			return -1;
+		snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", openat(t->dir, names[i], O_PATH | O_DIRECTORY));
+	}
+	return close_ok(mount_stacked(&t->site, (const char *[]){paths[0], paths[1]}, 2, paths[2], paths[3]));
+}
+
+/* Each layer by itself, as Linux 6.7 takes them: else all are one short text. */
+static int try_lowerdir(struct trial *t)
+{
+	AUTO_FD fs = k_fsopen("overlay");
+	char path[40];
+
+	if (fs < 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "empty" : "nothing";
+		snprintf(path, sizeof path, "/proc/self/fd/%d", openat(t->site.scratch, name, O_PATH | O_DIRECTORY));
+		if (k_fsconfig(fs, K_FSCONFIG_STRING, "lowerdir+", path) < 0)
+			return -1;
+	}
+	if (k_fsconfig(fs, K_FSCONFIG_FLAG, "userxattr", NULL) < 0)
+		return -1;
+	return k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL);
+}
+
+static int try_setattr(struct trial *t)
+{
+	AUTO_FD tree = k_open_tree(t->dir, "", K_OPEN_TREE_CLONE | AT_EMPTY_PATH);
 
 	return tree < 0 ? -1 : k_mount_setattr(tree, 0, K_ATTR_RDONLY, 0);
 }
 
-/* By descriptors, as overlay.c has it for kernels without lowerdir+. */
-static int overlay_classic(char paths[4][32])
+static int try_whiteout(struct trial *t)
 {
-	char options[200];
-
-	snprintf(options, sizeof options, "lowerdir=%s:%s,upperdir=%s,workdir=%s,userxattr", paths[0], paths[1], paths[2],
-		paths[3]);
-	return mount("overlay", paths[0], "overlay", 0, options);
+	return mknodat(t->dir, "whiteout", S_IFCHR, 0);
 }
 
-static int try_overlay(int dir)
-{
-	static const char *const names[] = {"l1", "l2", "u", "w"};
-	static const char *const keys[] = {"lowerdir+", "lowerdir+", "upperdir", "workdir"};
-	AUTO_FD fs = k_fsopen("overlay");
-	char paths[4][32];
-	bool ok = fs >= 0;
-
-	for (int i = 0; ok && i < 4; i++) {
-		if (mkdirat(dir, names[i], 0755) < 0)
-			return -1;
-		snprintf(paths[i], sizeof paths[i], "/proc/self/fd/%d", openat(dir, names[i], O_PATH | O_DIRECTORY));
-	}
-	for (int i = 0; ok && i < 4; i++)
-		ok = k_fsconfig(fs, K_FSCONFIG_STRING, keys[i], paths[i]) == 0;
-	ok = ok && k_fsconfig(fs, K_FSCONFIG_FLAG, "userxattr", NULL) == 0 &&
-		k_fsconfig(fs, K_FSCONFIG_CREATE, NULL, NULL) == 0;
-	if (!ok)
-		return errno == EINVAL ? overlay_classic(paths) : -1;
-	return close_ok(k_fsmount(fs, 0));
-}
-
-static int try_whiteout(int dir)
-{
-	return mknodat(dir, "whiteout", S_IFCHR, 0);
-}
-
-static int try_xattr(int dir)
+static int set_xattr(int dir)
 {
 	AUTO_FD fd = openat(dir, "xattr", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 ? -1 : fsetxattr(fd, XATTR_OWNER, "", 0, 0);
 }
 
-static int try_chown(int dir)
+static int try_xattr(struct trial *t)
 {
-	AUTO_FD fd = openat(dir, "chown", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return set_xattr(t->dir);
+}
+
+static int try_memory_xattr(struct trial *t)
+{
+	return set_xattr(t->site.scratch);
+}
+
+static int try_chown(struct trial *t)
+{
+	AUTO_FD fd = openat(t->dir, "chown", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	return fd < 0 ? -1 : fchown(fd, 1, 1);
 }
 
-static int try_notify(int dir)
+static int try_notify(struct trial *t)
 {
 	struct sock_filter allow = {.code = BPF_RET | BPF_K, .k = SECCOMP_RET_ALLOW};
 	struct sock_fprog program = {1, &allow};
 
-	(void)dir;
+	(void)t;
 	return close_ok((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
 }
 
-static int try_pidfd(int dir)
+static int try_pidfd(struct trial *t)
 {
 	AUTO_FD pidfd = k_pidfd_open(getpid());
 
-	return pidfd < 0 ? -1 : close_ok(k_pidfd_getfd(pidfd, dir));
+	return pidfd < 0 ? -1 : close_ok(k_pidfd_getfd(pidfd, t->dir));
+}
+
+/* Keeps what has no pid namespace from signalling others. */
+static int try_fence(struct trial *t)
+{
+	(void)t;
+	return shared_pids_fence() ? 0 : -1;
 }
 
 static const struct {
 	const char *name;
-	int (*attempt)(int dir);
+	int (*attempt)(struct trial *t);
 } attempts[] = {
 	{"tmpfs", try_tmpfs},
+	{"pids", try_pids},
 	{"proc", try_proc},
-	{"mqueue", try_mqueue},
-	{"devpts", try_devpts},
+	{"hostname", try_hostname},
 	{"bind", try_bind},
 	{"overlay", try_overlay},
+	{"lowerdir", try_lowerdir},
+	{"mount-setattr", try_setattr},
 	{"whiteout", try_whiteout},
 	{"xattr", try_xattr},
+	{"memory-xattr", try_memory_xattr},
 	{"chown", try_chown},
 	{"network", try_network},
 	{"sysfs", try_sysfs},
 	{"seccomp-notify", try_notify},
 	{"pidfd", try_pidfd},
+	{"fence", try_fence},
 };
 
-/* In namespaces as a step's. The pid namespace must be one that a new procfs may show. */
-static int in_child(int (*attempt)(int), const char *path)
+static _Noreturn void in_trial(
+	int (*attempt)(struct trial *), const char *path, const struct world *world, int no_pids)
+{
+	struct failure failed = {0};
+	char place[4300];
+	/* Opened here: only mounts of one's own mount namespace may be cloned. */
+	struct trial t = {.site = {.f = &failed, .world = world, .root_path = place, .root = -1, .scratch = -1, .upper = -1,
+		.owners = -1}, .dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), .no_pids = no_pids};
+
+	snprintf(place, sizeof place, "%s/place", path);
+	if (t.dir < 0 || (mkdir(place, 0700) < 0 && errno != EEXIST) || scratch_open(&t.site) < 0)
+		_exit((failed.err ? failed.err : errno) & 255);
+	int result = attempt(&t);
+	_exit(result < 0 ? (failed.err ? failed.err : errno) & 255 : 0);
+}
+
+/* In namespaces as a step's. The pid namespace, where there is one, must be one that a new procfs may show. */
+static int in_child(int (*attempt)(struct trial *), const char *path, const struct world *world)
 {
 	struct k_clone_args args = {
 		.exit_signal = SIGCHLD, .flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWIPC | K_CLONE_NEWUTS};
-	int status;
-	pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
+	int status, no_pids = 0;
+	pid_t pid = k_clone(&args);
 
-	if (pid < 0)
-		pid = (pid_t)syscall(SYS_clone, args.flags | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid < 0) {
+		no_pids = errno;
+		args.flags &= ~K_CLONE_NEWPID;
+		pid = k_clone(&args);
+	}
 	if (pid < 0)
 		return errno;
-	if (pid == 0) {
-		/* Opened here: only mounts of one's own mount namespace may be cloned. */
-		int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		_exit(dir < 0 || attempt(dir) < 0 ? errno & 255 : 0);
-	}
+	if (pid == 0)
+		in_trial(attempt, path, world, no_pids);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
@@ -197,7 +242,7 @@ static void send_result(struct writer *out, const char *name, int err)
 	w_end(out);
 }
 
-void request_probe(struct cursor *c, struct writer *out)
+void request_probe(struct cursor *c, struct writer *out, const struct world *world)
 {
 	const char *parent = c_str(c);
 	struct failure f = {0};
@@ -210,7 +255,7 @@ void request_probe(struct cursor *c, struct writer *out)
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
-		send_result(out, attempts[i].name, in_child(attempts[i].attempt, path));
+		send_result(out, attempts[i].name, in_child(attempts[i].attempt, path, world));
 	if (remove_tree(AT_FDCWD, path, &f) < 0)
 		w_failure(out, &f);
 	else

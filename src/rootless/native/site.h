@@ -17,6 +17,8 @@ struct site {
 	/* Messages to the worker: mount points that were made. */
 	struct writer *ctl;
 	bool own_net, tty;
+	/* A name of its own was refused. */
+	bool keeps_hostname;
 	/* Host directory on which the root is mounted, and what is below that. */
 	const char *root_path;
 	int place;
@@ -71,6 +73,8 @@ int scratch_open(struct site *s);
 
 /* overlay.c: the mount that `spec` tells of; the root's also opens what the emulation will need. */
 int mount_overlay(struct site *s, struct cursor *spec, bool is_root);
+/* Layers topmost first, by overlayfs alone: a failure where that refuses. */
+int mount_stacked(struct site *s, const char **layers, uint32_t count, const char *upper, const char *work);
 
 /* procfs.c */
 bool is_procfs(int fd);

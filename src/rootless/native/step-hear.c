@@ -31,6 +31,7 @@ static void receive_master(struct step *s)
 /* The payload's streams go to the monitor, and tsbox's own to that. */
 static void join_streams(struct step *s, bool input_once, const struct console_options *console)
 {
+	s->monitor->host = s->world->host;
 	struct session *payload = monitor_payload(s->monitor);
 
 	if (!payload)

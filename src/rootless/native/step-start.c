@@ -36,21 +36,13 @@ static int make_streams(struct step *s, struct init_args *a)
 	return 0;
 }
 
-static pid_t clone_with(struct k_clone_args *args)
-{
-	pid_t pid = (pid_t)syscall(NR_clone3, args, sizeof *args);
-
-	/* Sandboxes that filter calls can't look into clone3's structure and deny it. */
-	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
-		pid = (pid_t)syscall(SYS_clone, args->flags | SIGCHLD, NULL, NULL, NULL, NULL);
-	return pid;
-}
-
 /* Only where no pid namespace is to be had, and its processes can be found without one. */
 static pid_t clone_sharing(struct step *s, struct init_args *a, struct k_clone_args *args)
 {
 	int refusal = errno;
-	AUTO_FD proc = refusal == EPERM || refusal == ENOSPC || refusal == EINVAL ? shared_pids_open() : -1;
+	bool lacking = refusal == EPERM || refusal == ENOSPC || refusal == EINVAL;
+	/* Root without a user namespace could signal everybody. */
+	AUTO_FD proc = lacking && !s->world->host ? shared_pids_open() : -1;
 
 	if (proc < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return errno = refusal, -1;
@@ -60,7 +52,7 @@ static pid_t clone_sharing(struct step *s, struct init_args *a, struct k_clone_a
 	kill(getppid(), SIGCHLD);
 	a->parent = getpid();
 	args->flags &= ~K_CLONE_NEWPID;
-	pid_t pid = clone_with(args);
+	pid_t pid = k_clone(args);
 	if (pid < 0)
 		errno = refusal;
 	return pid;
@@ -85,7 +77,7 @@ static pid_t clone_init(struct step *s, struct init_args *a)
 		args.flags |= K_CLONE_NEWIPC;
 	if (!(s->shared & SHARED_UTS))
 		args.flags |= K_CLONE_NEWUTS;
-	pid_t pid = clone_with(&args);
+	pid_t pid = k_clone(&args);
 	return pid < 0 ? clone_sharing(s, a, &args) : pid;
 }
 

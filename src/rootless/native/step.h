@@ -31,6 +31,9 @@ static inline bool is_logged(enum stdio_mode mode)
 enum exit_kind { EXIT_CODE = 0, EXIT_SIGNAL = 1 };
 
 /* What the clone hands to the new init. Descriptors are -1 where there is none. */
+/* Bits of FR_READY: what is not as it should be. */
+enum { READY_SHARES_PIDS = 1, READY_KEEPS_HOSTNAME = 2 };
+
 struct init_args {
 	const struct world *world;
 	/* The RUN frame, and what of it the worker did not take. */

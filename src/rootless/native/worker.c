@@ -36,7 +36,7 @@ _Noreturn void worker_main(int lane, const struct world *world)
 			request_run(&frame, &in, &out, world);
 			break;
 		case FR_PROBE:
-			request_probe(&c, &out);
+			request_probe(&c, &out, world);
 			break;
 		default:
 			/* What Node sent to a step that had ended meanwhile. */

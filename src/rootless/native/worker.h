@@ -10,6 +10,8 @@
 struct world {
 	/* One id is mapped: owners are recorded beside the files. */
 	bool single;
+	/* No user namespace bounds what root of a container may. */
+	bool host;
 	/* Set, for all of the agent's processes, where a step shares its pid namespace with us: shared-pids.h. */
 	volatile bool *shares_pids;
 	/* RLIMIT_NOFILE as it was given to the helper. */

@@ -6,6 +6,7 @@
  *   lowerdir+=EINVAL            fsconfig(2) of that key, as overlayfs before Linux 6.7
  *   tmpfs-xattr=EOPNOTSUPP      user xattrs on a tmpfs, as before Linux 6.6
  *   idmap-write=EPERM           writing to an id map, as AppArmor has it
+ *   overlay=ENODEV              mounting an overlay, as a kernel without it
  *
  * The first two are a seccomp filter's answers. The others need a look at memory, or at what a descriptor is: the filter
  * hands those calls to this process by ptrace(2), because the one listener that a thread may have belongs to who is
@@ -65,7 +66,7 @@ static const struct {
 	{"EOPNOTSUPP", EOPNOTSUPP}, {"EPERM", EPERM}};
 
 /* Errors of the calls that are looked at; 0 where they are let through. */
-static int lowerdir_error, xattr_error, idmap_error;
+static int lowerdir_error, xattr_error, idmap_error, overlay_error;
 
 static struct sock_filter program[8 * RULES_MAX + 8];
 static unsigned short length;
@@ -133,6 +134,10 @@ static void take_rule(char *rule)
 		xattr_error = error;
 		answer(SYS_setxattr, -1, 0, SECCOMP_RET_TRACE);
 		answer(SYS_fsetxattr, -1, 0, SECCOMP_RET_TRACE);
+	} else if (!strcmp(rule, "overlay")) {
+		overlay_error = error;
+		answer(SYS_mount, -1, 0, SECCOMP_RET_TRACE);
+		answer(430, -1, 0, SECCOMP_RET_TRACE);
 	} else if (!strcmp(rule, "idmap-write")) {
 		idmap_error = error;
 		answer(SYS_write, -1, 0, SECCOMP_RET_TRACE);
@@ -200,6 +205,16 @@ static int refuse_idmap(pid_t pid, int fd)
 	return len > 8 && !strcmp(target + len - 8, "/uid_map") ? idmap_error : 0;
 }
 
+/* `name` of a file system in the program's memory. */
+static int refuse_overlay(pid_t pid, uint64_t name)
+{
+	char text[16] = "";
+
+	if (name)
+		read_text(pid, name, text, sizeof text);
+	return strcmp(text, "overlay") ? 0 : overlay_error;
+}
+
 /* The error that a stopped call is to answer; 0 lets it through. */
 static int verdict(pid_t pid, const struct __ptrace_syscall_info *info)
 {
@@ -212,6 +227,10 @@ static int verdict(pid_t pid, const struct __ptrace_syscall_info *info)
 			return 0;
 		read_text(pid, args[2], key, sizeof key);
 		return strcmp(key, "lowerdir+") ? 0 : lowerdir_error;
+	case 430:
+		return refuse_overlay(pid, args[0]);
+	case SYS_mount:
+		return refuse_overlay(pid, args[2]);
 	case SYS_setxattr:
 	case SYS_fsetxattr:
 		return refuse_xattr(pid, args[0], args[1], info->seccomp.nr == SYS_fsetxattr);
@@ -275,7 +294,7 @@ int main(int argc, char **argv)
 	if (++at >= argc)
 		return 2;
 	add(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
-	bool traced = lowerdir_error || xattr_error || idmap_error;
+	bool traced = lowerdir_error || xattr_error || idmap_error || overlay_error;
 	if (!traced) {
 		install();
 		execvp(argv[at], argv + at);
