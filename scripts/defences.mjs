@@ -190,7 +190,7 @@ export const defences = [
   },
   {
     what: 'no step is insecure',
-    file: 'src/build/graph/dispatch.ts',
+    file: 'src/build/graph/dispatch-run.ts',
     from: "if (i.security === 'insecure')",
     to: "if (i.security === ('never' as string))",
     test: attacks('build'),
