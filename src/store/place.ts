@@ -17,6 +17,7 @@ export const STORE_NAMES: readonly string[] = [
   'containers',
   'diffids',
   'downloads',
+  'helper.json',
   'images',
   'leases',
   'manifests',
