@@ -1,17 +1,11 @@
 /** What docker has and tsbox has not yet: said by name, so that nobody looks for a slip of the hand. */
-const FREEZER = 'freezing processes needs a delegated cgroup, which tsbox does not use yet: stop and start them'
-const LIMITS = 'limits need a delegated cgroup, which tsbox does not use yet'
 const NETWORKS = 'containers have the network of the host, or none, for now'
 
 const PLANNED: Readonly<Record<string, string>> = {
   compose: 'compose files are not run yet',
   manifest: 'indexes of several platforms are not made yet',
   network: NETWORKS,
-  pause: FREEZER,
   serve: "docker's API is not served yet",
-  stats: LIMITS,
-  unpause: FREEZER,
-  update: LIMITS,
 }
 
 /** Why a command that docker has is not there; undefined for any other word. */

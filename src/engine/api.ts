@@ -37,6 +37,7 @@ export type {
   ContainerChange,
   ContainerEngine,
   ContainerFilters,
+  ContainerLoad,
   ContainerSize,
   ContainerSummary,
   CopyFrom,

@@ -3,7 +3,8 @@ import { TsboxError } from '../base/error.js'
 import type { ProgressSink } from '../build/progress/event.js'
 import type { Layer, StepExecutor } from '../build/seams.js'
 import type { Registry } from '../registry/registry.js'
-import type { IdEmulation } from '../rootless/plan.js'
+import type { AgentApi } from '../rootless/agent.js'
+import type { IdEmulation, IdMode } from '../rootless/plan.js'
 import type { Lease } from '../store/lease.js'
 import { Store } from '../store/store.js'
 import { storeRoot } from '../util/store-root.js'
@@ -34,6 +35,8 @@ import type { StoredImage } from './images/stored-image.js'
 import type { NodeLayers } from './layers/node-layers.js'
 import type { Workshop } from './layers/workshop.js'
 import type { RegistryDeps } from './registry/deps.js'
+import { mappedRequest } from './run/keep-id.js'
+import type { StartDeps } from './run/start-container.js'
 
 /** Go's names of the machines that Node runs on. */
 const ARCHITECTURES: Record<string, string> = {
@@ -62,6 +65,8 @@ class NodeEngine implements Engine {
   /** Why the store is not at its usual place. */
   readonly #instead: string | undefined
   readonly #agents = new Map<string, AgentProvider>()
+  /** Helpers in user namespaces of other containers. */
+  readonly #joined: AgentApi[] = []
   #images: NodeImages | undefined
   #registry: Promise<Registry> | undefined
 
@@ -118,7 +123,8 @@ class NodeEngine implements Engine {
     return [wasi, new NamespaceExecutor(shop, layers, usable), createShellExecutor(options, () => missing)]
   }
 
-  async run(request: RunRequest): Promise<RunOutcome> {
+  async run(asked: RunRequest): Promise<RunOutcome> {
+    const request = mappedRequest(asked)
     // The helper starts while this process finds the image; whoever needs it first hears of its failure.
     this.#provider(request.userns)
       .agent(RUN_LANES)
@@ -127,7 +133,7 @@ class NodeEngine implements Engine {
     const { NodeLayers } = await import('./layers/node-layers.js')
     const shop = this.#shop(request.userns)
     const image = await this.#imageFor(request)
-    return new ContainerRunner({ shop, layers: new NodeLayers(shop), env: this.#env }).run(request, image)
+    return new ContainerRunner(this.#startDeps(shop, new NodeLayers(shop))).run(request, image)
   }
 
   get images(): ImageEngine {
@@ -246,7 +252,8 @@ class NodeEngine implements Engine {
     return new NodeContainerEngine({
       ...this.#imageDeps(),
       helper: () => helperPath(this.#env),
-      create: async (request) => {
+      create: async (asked) => {
+        const request = mappedRequest(asked)
         const { createContainer } = await import('./run/create-container.js')
         const { NodeLayers } = await import('./layers/node-layers.js')
         const shop = this.#shop(request.userns)
@@ -259,9 +266,20 @@ class NodeEngine implements Engine {
         const { NodeLayers } = await import('./layers/node-layers.js')
         const usual = this.#shop(userns ?? 'auto')
         const shop = (await usual.mode()) === mode ? usual : this.#shop(mode)
-        return { shop, layers: new NodeLayers(shop) }
+        return this.#startDeps(shop, new NodeLayers(shop))
       },
     })
+  }
+
+  #startDeps(shop: Workshop, layers: NodeLayers): StartDeps {
+    const joined = async (pid: number, mode: IdMode) => {
+      const { Agent } = await import('../rootless/agent.js')
+      const maps = { method: 'join', pid, mode } as const
+      const agent = await Agent.start({ helperPath: helperPath(this.#env), mode, maps, lanes: RUN_LANES })
+      this.#joined.push(agent)
+      return agent
+    }
+    return { shop, layers, env: this.#env, joined }
   }
 
   async doctor(): Promise<DoctorReport> {
@@ -270,7 +288,7 @@ class NodeEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map((a) => a.close()))
+    await Promise.all([...this.#agents.values(), ...this.#joined].map((a) => a.close()))
     this.#registry?.then(
       (r) => r.close(),
       () => {},

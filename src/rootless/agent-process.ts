@@ -1,28 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import type { AgentOptions, IdMaps } from './agent.js'
+import type { AgentOptions } from './agent.js'
 import { HelperError } from './error.js'
 import { F, FrameWriter } from './frames.js'
 import { decodeError, Lane } from './lane.js'
 import type { IdExtent } from './plan.js'
 
-const METHODS = { single: 0, newidmap: 1, direct: 2, host: 3 } as const
+const METHODS = { single: 0, newidmap: 1, direct: 2, host: 3, join: 4 } as const
+const JOIN_SINGLE = 5
 const NO_PATH = ''
 
-function encodeStart(w: FrameWriter, maps: IdMaps): void {
+function encodeStart(w: FrameWriter, maps: AgentOptions['maps']): void {
   const programs = maps.method === 'newidmap' ? [maps.newuidmap, maps.newgidmap] : [NO_PATH, NO_PATH]
   const extents: IdExtent[][] = 'uids' in maps ? [maps.uids, maps.gids] : [[], []]
-  w.begin(F.START).u8(METHODS[maps.method])
+  w.begin(F.START).u8(maps.method === 'join' && maps.mode === 'single' ? JOIN_SINGLE : METHODS[maps.method])
   for (const program of programs) w.str(program)
   for (const list of extents) {
     w.u32(list.length)
     for (const e of list) w.u32(e.inside).u32(e.outside).u32(e.count)
   }
+  w.u32(maps.method === 'join' ? maps.pid : 0)
   w.end()
 }
 
 /** What the helper is told first. */
-export function startFrame(maps: IdMaps): Buffer {
+export function startFrame(maps: AgentOptions['maps']): Buffer {
   const w = new FrameWriter()
   encodeStart(w, maps)
   return w.take()
@@ -72,7 +74,7 @@ function spawnFailure(child: ChildProcess, path: string): Promise<never> {
 }
 
 /** Tells the helper its namespaces; settles when it is in them. @throws {HelperError} */
-export function started(control: Lane, maps: IdMaps): Promise<void> {
+export function started(control: Lane, maps: AgentOptions['maps']): Promise<void> {
   return new Promise((resolve, reject) => {
     control.attach({
       frame(type, payload) {

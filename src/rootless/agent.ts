@@ -17,11 +17,18 @@ export type IdMaps =
   /** No user namespace at all: root of a machine only. */
   | { method: 'host' }
 
+/** Those of a container that runs, by its first process: namespaces of the container can be entered then. */
+export interface JoinedMaps {
+  method: 'join'
+  pid: number
+  mode: IdMode
+}
+
 export interface AgentOptions {
   /** Absolute path of the helper's executable. */
   helperPath: string
   mode: IdMode
-  maps: IdMaps
+  maps: IdMaps | JoinedMaps
   /** Requests that may be under way at once, running steps included (default 12). */
   lanes?: number | undefined
   /** Process id of a helper that may still run: where it has the same program, that is not copied to memory again. */
@@ -40,6 +47,11 @@ export interface StepOptions {
   onOutput?: ((stream: 'stdout' | 'stderr', chunk: Uint8Array) => void) | undefined
   /** Lets {@link Step.monitor} be called. */
   monitored?: boolean | undefined
+  /**
+   * Called with the pid of the step's first process before anything is mounted; the step goes on when that settles, in
+   * a cgroup namespace of the cgroup that it is in then.
+   */
+  onHeld?: ((pid: number) => Promise<void>) | undefined
   /** Aborting kills the step. */
   signal?: AbortSignal | undefined
 }
@@ -96,6 +108,8 @@ export interface Step {
   readonly keepsHostname: boolean
   /** Contents of the files that the plan's `read` ops found, by the path asked for. */
   readonly files: ReadonlyMap<string, Uint8Array>
+  /** Its processes are in a pid namespace with others, and can't be stopped all at once. */
+  readonly amongOthers: boolean
   /** Starts the payload; settles once it is executing. @throws {HelperError} stages `exec`, `chdir`, `user`, … */
   exec(process: ProcessSpec): Promise<StepStart>
   /** Stdin of stdio `frames`; settles when the payload took it (or closed its end: then the rest is dropped). */

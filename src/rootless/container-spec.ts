@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { relativeToRoot } from '../base/path.js'
-import type { PlanOp, StepPlan } from './plan.js'
+import type { PlanOp, SharedNamespace, StepPlan } from './plan.js'
 
 /** A mount beside the root. */
 export type ContainerMount = Extract<PlanOp, { op: 'bind' | 'tmpfs' | 'file' }>
@@ -20,7 +20,8 @@ export interface ContainerSpec {
   /** Contents of /etc/hosts and /etc/resolv.conf; absent ones are left as the image has them. */
   hosts?: string | undefined
   resolvConf?: string | undefined
-  shmSizeBytes?: number | undefined
+  /** `none`: there is no /dev/shm. */
+  shmSizeBytes?: number | 'none' | undefined
   /** Makes this directory when absent. */
   cwd?: { path: string; uid: number; gid: number } | undefined
   readonlyRoot?: boolean | undefined
@@ -32,7 +33,15 @@ export interface ContainerSpec {
   sysctls?: Readonly<Record<string, string>> | undefined
   oomScore?: number | undefined
   /** Namespaces of the host's; with `ipc` comes its /dev/shm. */
-  shared?: readonly ('ipc' | 'uts')[] | undefined
+  shared?: readonly SharedNamespace[] | undefined
+  /** Namespaces of another container. */
+  join?: StepPlan['join']
+  /** Processors to start on, as cpuMask() has them. */
+  processors?: Uint8Array | undefined
+  /** Most processes, tsbox's own included. */
+  processes?: number | undefined
+  /** Directory of a cgroup that goes with the container. */
+  cgroup?: string | undefined
   /** Files to hand back, as /etc/passwd and /etc/group. */
   read?: readonly string[] | undefined
 }
@@ -88,15 +97,18 @@ function depth(mount: ContainerMount): number {
 
 /** Plan of a container with Docker's defaults. A mount below another one's target comes after it, whatever their order. */
 export function containerPlan(spec: ContainerSpec): StepPlan {
-  const ownNetwork = spec.network === 'none'
+  const joined = spec.join?.namespaces ?? []
+  const ownNetwork = spec.network === 'none' && !joined.includes('net')
+  const ownHostname = !spec.shared?.includes('uts') && !joined.includes('uts')
   const ops: PlanOp[] = [
     { op: 'root', layers: [spec.stub, ...spec.layers], upper: spec.upper, work: spec.work },
-    ...(spec.shared?.includes('uts') ? [] : [{ op: 'hostname', name: spec.hostname } as const]),
+    ...(ownHostname ? [{ op: 'hostname', name: spec.hostname } as const] : []),
     { op: 'proc', target: '/proc' },
     { op: 'dev', target: '/dev', shmSizeBytes: spec.shmSizeBytes },
     { op: 'sys', target: '/sys', writable: spec.sysWritable },
   ]
   if (spec.oomScore !== undefined) ops.unshift({ op: 'oom', score: spec.oomScore })
+  if (spec.processors) ops.unshift({ op: 'affinity', mask: spec.processors })
   if (spec.shared?.includes('ipc')) ops.push({ op: 'bind', source: { path: '/dev/shm' }, target: '/dev/shm' })
   if (ownNetwork) ops.push({ op: 'cgroup', target: '/sys/fs/cgroup' }, ...OWN_NETWORK)
   for (const [path, text] of Object.entries(spec.sysctls ?? {}))
@@ -112,7 +124,9 @@ export function containerPlan(spec: ContainerSpec): StepPlan {
   )
   if (spec.readonlyRoot) ops.push({ op: 'readonly', paths: ['/'] })
   for (const path of spec.read ?? []) ops.push({ op: 'read', path, maxBytes: READ_MAX })
-  return { root: `${spec.stub}/${ROOT_PLACE}`, network: ownNetwork ? 'own' : 'host', shared: spec.shared, ops }
+  const { shared, join, processes, cgroup } = spec
+  const network = ownNetwork ? 'own' : 'host'
+  return { root: `${spec.stub}/${ROOT_PLACE}`, network, shared, join, processes, cgroup, ops }
 }
 
 /**

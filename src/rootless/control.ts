@@ -67,6 +67,11 @@ export class Control {
     return request(this.lane, (w) => w.begin(F.SIGNAL).u32(number).end())
   }
 
+  /** Stops all processes of the container where they are, or lets them go on. */
+  pause(on: boolean): Promise<void> {
+    return request(this.lane, (w) => w.begin(F.PAUSE).flag(on).end())
+  }
+
   /** Files of the container, as far as they are there and regular; at most 1 MiB of each. */
   async files(paths: readonly string[]): Promise<Map<string, Uint8Array>> {
     const found = new Map<string, Uint8Array>()

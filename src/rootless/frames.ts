@@ -25,11 +25,13 @@ export const F = {
   MONITOR: 0x36,
   DETACH: 0x37,
   TRASH: 0x38,
+  GO: 0x3a,
   ATTACH: 0x40,
   SPAWN: 0x41,
   WAIT: 0x42,
   FILES: 0x43,
   COPY: 0x44,
+  PAUSE: 0x45,
   OK: 0x80,
   ERROR: 0x81,
   FILE: 0x82,
@@ -41,6 +43,7 @@ export const F = {
   EXIT: 0x88,
   PROBED: 0x89,
   LEFT: 0x8a,
+  HELD: 0x8c,
 } as const
 
 const HEADER = 5

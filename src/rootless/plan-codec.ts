@@ -1,6 +1,6 @@
-import type { MonitorOptions } from './agent.js'
+import type { MonitorOptions, StepOptions } from './agent.js'
 import { F, type FrameWriter } from './frames.js'
-import { type OverlaySpec, type PlanOp, type ProcessSpec, RLIMITS, type StepPlan, type StepStdio } from './plan.js'
+import { type OverlaySpec, type PlanOp, type ProcessSpec, RLIMITS, type StepPlan } from './plan.js'
 
 /** Numbers of the operations, as in `enum op` of native/plan.c. */
 const OPS = {
@@ -21,34 +21,53 @@ const OPS = {
   hostname: 15,
   loopback: 16,
   oom: 17,
+  affinity: 18,
 } as const
 
 const STDIO = { frames: 0, inherit: 1, tty: 2, log: 3, 'log-tty': 4 } as const
 const NO_PATH = ''
 /** Docker's size of /dev/shm. */
 const SHM_BYTES = 64 * 1024 * 1024
+/** A size that says that there is no /dev/shm; the writer takes it for all ones. */
+const NO_SHM = Number.POSITIVE_INFINITY
 
 type MountOp = Exclude<PlanOp, { op: 'read' }>
 
 /** Puts a plan into a RUN frame. */
-export function encodePlan(w: FrameWriter, plan: StepPlan, stdio: StepStdio, monitored = false): void {
+export function encodePlan(w: FrameWriter, plan: StepPlan, options: StepOptions): void {
+  const { stdio } = options
   const ops = plan.ops.filter((op): op is MountOp => op.op !== 'read')
   const upper = ops.find((op) => op.op === 'root')?.upper
   w.begin(F.RUN)
     .str(plan.root)
     .str(upper ?? NO_PATH)
-  const shared = plan.shared ?? []
   w.flag(plan.network === 'own')
-    .u8((shared.includes('ipc') ? 1 : 0) | (shared.includes('uts') ? 2 : 0))
     .u8(STDIO[stdio.mode])
     .flag(stdio.stdin)
-    .flag(monitored)
+    .flag(options.monitored)
+  encodePlace(w, plan, options.onHeld !== undefined)
   w.u32(ops.length)
   for (const op of ops) encodeOp(w.u8(OPS[op.op]), op)
   const reads = readsOf(plan)
   w.u32(reads.length)
   for (const read of reads) w.str(read.path).u32(read.maxBytes)
   w.end()
+}
+
+/** Bits of namespaces, as in native/step.h. */
+const NAMESPACES = { ipc: 1, uts: 2, pid: 4, cgroup: 8, net: 16 } as const
+
+/** `struct placement` of native/step.h. */
+function encodePlace(w: FrameWriter, plan: StepPlan, held: boolean): void {
+  const bitsOf = (names: readonly (keyof typeof NAMESPACES)[] = []) =>
+    names.reduce((set, name) => set | NAMESPACES[name], 0)
+  w.u8(bitsOf(plan.shared))
+    .u8(bitsOf(plan.join?.namespaces))
+    .u32(plan.join?.pid ?? 0)
+    .flag(held)
+  w.u64(plan.processes ?? 0)
+    .str(plan.cgroup ?? NO_PATH)
+    .flag(plan.foreign)
 }
 
 /** The `read` ops of a plan, in the order in which the helper numbers them. */
@@ -92,7 +111,7 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
         .flag(op.noexec)
       return
     case 'dev':
-      w.str(op.target).u64(op.shmSizeBytes ?? SHM_BYTES)
+      w.str(op.target).u64(op.shmSizeBytes === 'none' ? NO_SHM : (op.shmSizeBytes ?? SHM_BYTES))
       return
     case 'mask':
     case 'readonly':
@@ -117,6 +136,9 @@ function encodeOp(w: FrameWriter, op: MountOp): void {
       return
     case 'sys':
       w.str(op.target).flag(op.writable)
+      return
+    case 'affinity':
+      w.blob(op.mask)
       return
     case 'oom':
       w.u32(op.score >>> 0)

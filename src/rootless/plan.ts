@@ -69,7 +69,7 @@ export type PlanOp =
   /** sysfs, read-only unless `writable`: fresh with an own network namespace, else the host's. */
   | { op: 'sys'; target: string; writable?: boolean | undefined }
   /** A tmpfs with the usual nodes, links, pts, shm and mqueue; with a console if the step has a terminal. */
-  | { op: 'dev'; target: string; shmSizeBytes?: number | undefined }
+  | { op: 'dev'; target: string; shmSizeBytes?: number | 'none' | undefined }
   /** cgroup2, read-only, where the kernel lets us. */
   | { op: 'cgroup'; target: string }
   /** Hides paths: a file behind /dev/null, a directory behind an empty one. Absent paths are skipped. */
@@ -94,10 +94,17 @@ export type PlanOp =
   | { op: 'hostname'; name: string }
   /** The readiness of all processes to be ended when memory is short, -1000 to 1000. @see proc(5), oom_score_adj */
   | { op: 'oom'; score: number }
+  /** Processors to start on, a bit each; a program can choose others. @see sched_setaffinity(2) */
+  | { op: 'affinity'; mask: Uint8Array }
   /** Brings up `lo` of an own network namespace. */
   | { op: 'loopback' }
   /** Reads a file once everything is mounted: `Step.files` has its first `maxBytes` bytes, or lacks it. */
   | { op: 'read'; path: string; maxBytes: number }
+
+/** A namespace of the host's that a step can be in. */
+export type SharedNamespace = 'ipc' | 'uts' | 'pid' | 'cgroup' | 'net'
+/** A namespace of another container that a step can be in. */
+export type JoinedNamespace = 'ipc' | 'uts' | 'pid' | 'net'
 
 /** A container to be: its namespaces and its mounts. */
 export interface StepPlan {
@@ -106,7 +113,18 @@ export interface StepPlan {
   /** `own` makes a network namespace. */
   network: 'host' | 'own'
   /** Namespaces of the host's that are not made anew. */
-  shared?: readonly ('ipc' | 'uts')[] | undefined
+  shared?: readonly SharedNamespace[] | undefined
+  /** Namespaces of another container, whose user namespace the helper was started in; with `ipc` comes its /dev/shm. */
+  join?: { pid: number; namespaces: readonly JoinedNamespace[] } | undefined
+  /** Most processes of the step, tsbox's own included: it gets a user namespace of its own, which counts them. */
+  processes?: number | undefined
+  /** Directory of a cgroup that is removed when the step has ended. */
+  cgroup?: string | undefined
+  /**
+   * The root is mounted on `root` and not entered: the payload is another container runtime, sees the host's files, and
+   * has no namespaces of its own but those of mounts and processes.
+   */
+  foreign?: boolean | undefined
   ops: readonly PlanOp[]
 }
 

@@ -11,6 +11,7 @@ const STDIN_PIECE = 64 * 1024
 /** Bits of READY. @see native/step.h */
 const READY_SHARES_PIDS = 1
 const READY_KEEPS_HOSTNAME = 2
+const READY_AMONG_OTHERS = 4
 
 interface Deferred<T> {
   promise: Promise<T>
@@ -35,6 +36,7 @@ class LaneStep implements Step, LaneHandler {
   readonly files = new Map<string, Uint8Array>()
   sharesPids = false
   keepsHostname = false
+  amongOthers = false
   private readonly lane: Lane
   private readonly options: StepOptions
   private readonly reads: string[]
@@ -44,6 +46,8 @@ class LaneStep implements Step, LaneHandler {
   private readonly hasEnded = deferred<StepExit>()
   private readonly hasLeft = deferred<void>()
   private over = false
+  /** Why the init was not let go on. */
+  private refused: unknown
   private acknowledged: (() => void) | undefined
   private answered: Deferred<Payload> | undefined
   private input: Promise<void> = Promise.resolve()
@@ -54,7 +58,7 @@ class LaneStep implements Step, LaneHandler {
     this.release = release
     this.reads = readsOf(plan).map((op) => op.path)
     lane.attach(this)
-    this.send((w) => encodePlan(w, plan, options.stdio, options.monitored))
+    this.send((w) => encodePlan(w, plan, options))
     options.signal?.addEventListener('abort', this.abort)
   }
 
@@ -140,8 +144,10 @@ class LaneStep implements Step, LaneHandler {
       const flags = p.u8()
       this.sharesPids = (flags & READY_SHARES_PIDS) !== 0
       this.keepsHostname = (flags & READY_KEEPS_HOSTNAME) !== 0
+      this.amongOthers = (flags & READY_AMONG_OTHERS) !== 0
       this.isReady.resolve()
-    } else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
+    } else if (type === F.HELD) void this.place(p.u32())
+    else if (type === F.STARTED) this.isStarted.resolve({ idsFaked: payload.length > 0 && p.u8() === 1 })
     else if (type === F.STDIN_ACK) this.acknowledge()
     else if (type === F.OK) this.answered?.resolve(new Payload(Buffer.from(payload)))
     else if (type === F.LEFT) {
@@ -163,20 +169,31 @@ class LaneStep implements Step, LaneHandler {
     void this.kill()
   }
 
+  /** Whoever holds the init back says what becomes of it. */
+  private async place(pid: number): Promise<void> {
+    try {
+      await this.options.onHeld?.(pid)
+      this.send((w) => w.begin(F.GO).end())
+    } catch (err) {
+      this.refused = err
+      void this.kill()
+    }
+  }
+
   private acknowledge(): void {
     const done = this.acknowledged
     this.acknowledged = undefined
     done?.()
   }
 
-  private end(exit: StepExit | undefined, err?: HelperError): void {
+  private end(exit: StepExit | undefined, err?: unknown): void {
     if (this.over) return
     this.over = true
     this.options.signal?.removeEventListener('abort', this.abort)
     this.lane.attach(undefined)
     this.release()
     this.acknowledge()
-    const reason = err ?? new HelperError('step', 'ECANCELED', 'ended')
+    const reason = this.refused ?? err ?? new HelperError('step', 'ECANCELED', 'ended')
     this.isReady.reject(reason)
     this.isStarted.reject(reason)
     this.answered?.reject(reason)

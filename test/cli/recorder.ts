@@ -159,6 +159,12 @@ function recordingEngine(calls: Calls, answers: Answers): Engine {
       kill: record('kill', () => undefined),
       wait: record('wait', () => 6),
       rename: record('rename', () => undefined),
+      pause: record('pause', () => undefined),
+      unpause: record('unpause', () => undefined),
+      update: record('update', () => undefined),
+      usage: record('usage', async function* () {
+        yield []
+      }) as never,
       logs: record('logs', () => undefined) as never,
       inspect: record('inspectContainer', (name: string) => {
         if (!answers.container) throw new TsboxError('E_CONTAINER_NOT_FOUND', `No such container: ${name}`)

@@ -68,7 +68,7 @@ const ops: PlanOp[] = [
 ]
 const stdio = { mode: 'frames', stdin: true } as const
 const plan = (list: PlanOp[]) =>
-  payload((w) => encodePlan(w, { root: '/store/mnt', network: 'own', ops: [root, ...list] }, stdio))
+  payload((w) => encodePlan(w, { root: '/store/mnt', network: 'own', ops: [root, ...list] }, { stdio }))
 // Directories and files in turn, links that lead up, and calls that fail here and there.
 const lucks = [
   [],

@@ -6,12 +6,16 @@ import { readEnvFile } from '../env-file.js'
 import { UsageError } from '../usage-error.js'
 import { limitsOf } from './limits-given.js'
 import { ISOLATION_OPTIONS, isolationOf } from './run-isolation.js'
+import { METADATA_OPTIONS, metadataOf } from './run-metadata.js'
+import { RESOURCE_OPTIONS, resourcesOf } from './run-resources.js'
 import { USERNS, usernsOf } from './userns.js'
 
 /** Options that `run` and `create` share. */
 export const CREATE_OPTIONS = {
   ...ISOLATION_OPTIONS,
   attach: list('Join only these of the streams: stdin, stdout, stderr', 'a'),
+  ...METADATA_OPTIONS,
+  ...RESOURCE_OPTIONS,
   cidfile: text('Write the id of the container to a file'),
   entrypoint: text('Replace the ENTRYPOINT of the image'),
   env: list('Set an environment variable (K=V, or K to pass it on)', 'e'),
@@ -25,7 +29,7 @@ export const CREATE_OPTIONS = {
   'log-opt': list('Option of the log (max-size=10m, max-file=3, labels=K, env=K)'),
   name: text('Name of the container'),
   net: text('The same as --network'),
-  network: text('Network of the container: host (default) or none'),
+  network: text('Network of the container: host (default), none or container:NAME'),
   pull: choice(['missing', 'always', 'never'], 'When the image is asked for at its registry (missing by default)'),
   quiet: flag('Show nothing but what the program prints (tsbox never does)', 'q'),
   rm: flag('Remove the container when it exits'),
@@ -35,7 +39,9 @@ export const CREATE_OPTIONS = {
   tty: flag('Give the container a terminal', 't'),
   ulimit: list('Limit a resource (NAME=SOFT[:HARD], -1 for none)'),
   user: text('Name or id of the user, and the group after a colon', 'u'),
-  userns: text('How ids are mapped: auto (default), subid, single[:no-stat|:errno], or host (as root: not at all)'),
+  userns: text(
+    'How ids are mapped: auto (default), subid, single[:no-stat|:errno], keep-id, or host (as root: not at all)',
+  ),
   volume: list('Mount a folder or a file of this machine (SRC:DST[:ro])', 'v'),
   workdir: text('Working directory in the container', 'w'),
 }
@@ -49,7 +55,9 @@ export async function createRequest(
   const env = [...values['env-file'].flatMap((f) => readEnvFile(resolve(f))), ...values.env]
   for (const e of env) if (/^=|^$/.test(e)) throw new UsageError(`invalid environment variable: "${e}"`)
   const limits = await limitsOf(values)
-  const isolation = await isolationOf(values)
+  const { network, networkOf } = networkFrom(values.network ?? values.net)
+  const isolation = await isolationOf(values, networkOf)
+  const resources = await resourcesOf(values)
   return {
     image: image!,
     command,
@@ -62,10 +70,12 @@ export async function createRequest(
     volumes: values.volume,
     workdir: values.workdir,
     user: values.user,
-    network: networkOf(values.network ?? values.net),
+    network,
     hostname: values.hostname,
     ...limits,
     ...(isolation ? { isolation } : {}),
+    ...(resources ? { resources } : {}),
+    ...metadataOf(values),
     ...idsOf(values.userns),
     ...(values.attach.length ? { attach: values.attach.map(streamOf) } : {}),
     ...logOf(values['log-driver'], values['log-opt']),
@@ -91,22 +101,26 @@ function logOf(driver: string | undefined, given: readonly string[]): { log?: Lo
   return asked ? { log: { driver: driver || undefined, options: options as Record<string, string> } } : {}
 }
 
-function idsOf(name: string | undefined): ReturnType<typeof usernsOf> {
+function idsOf(name: string | undefined): Pick<RunRequest, 'userns' | 'emulation'> {
+  if (name === 'keep-id') return { userns: name }
   const known = USERNS.find((u) => u === name)
-  if (name === undefined || known) return usernsOf(known)
-  const mapped = ['keep-id', 'nomap'].includes(name)
-  const why = mapped ? 'layers have owners of one mapping, and only root could show them under another' : 'not known'
+  if (name === undefined || name === '' || known) return usernsOf(known)
+  const why =
+    name === 'nomap'
+      ? 'layers are extracted with owners of one mapping, and only root could show them under another'
+      : 'not known'
   throw new UsageError(`cannot honour --userns=${name}: ${why}`, {
-    hint: 'use auto, subid or single, or as root host',
+    hint: 'use auto, subid, single, keep-id, or as root host',
     usage: false,
   })
 }
 
-function networkOf(name: string | undefined): 'host' | 'none' {
-  if (name === undefined || name === 'host') return 'host'
-  if (name === 'none') return 'none'
+function networkFrom(name: string | undefined): { network: 'host' | 'none'; networkOf?: string } {
+  if (name === undefined || name === 'host') return { network: 'host' }
+  if (name === 'none') return { network: 'none' }
+  if (/^container:./.test(name)) return { network: 'none', networkOf: name.slice('container:'.length) }
   throw new UsageError(`cannot honour --network=${name}: containers have the network of the host, or none`, {
-    hint: 'use --network=host or --network=none',
+    hint: 'use --network=host, --network=none or --network=container:NAME',
     usage: false,
   })
 }

@@ -4,6 +4,7 @@ import { cidFile } from './cid-file.js'
 import { CREATE_OPTIONS, createRequest } from './create-options.js'
 import { showingPull } from './pull-missing.js'
 import { RUN_REFUSED } from './run-refused.js'
+import { warnings } from './warnings.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
@@ -19,7 +20,8 @@ export const command = defineCommand({
     const showing = { shell, debug, image: request.image, quiet: values.quiet }
     const { containers } = await engine()
     const { signal } = new AbortController()
-    const create = (pull: RunRequest['pull']) => containers.create({ ...request, pull, onCreated, signal })
+    const onWarning = warnings(shell)
+    const create = (pull: RunRequest['pull']) => containers.create({ ...request, pull, onCreated, onWarning, signal })
     const id = await showingPull(values.pull, showing, create)
     shell.stdout.write(`${id}\n`)
     return undefined

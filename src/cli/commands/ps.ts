@@ -87,6 +87,7 @@ function statusOf(c: ContainerSummary, now: number): string {
   const ago = (time: string | undefined) => (time === undefined ? '' : humanDuration(now - Date.parse(time)))
   if (c.status === 'created') return 'Created'
   if (c.status === 'running') return `Up ${ago(c.started)}`.trimEnd()
+  if (c.status === 'paused') return `Up ${ago(c.started)} (Paused)`
   const when = ago(c.finished)
   return `Exited (${c.exitCode ?? 'unknown'})${when && ` ${when} ago`}`
 }

@@ -5,6 +5,7 @@ import { cidFile } from './cid-file.js'
 import { CREATE_OPTIONS, createRequest } from './create-options.js'
 import { showingPull } from './pull-missing.js'
 import { RUN_REFUSED } from './run-refused.js'
+import { warnings } from './warnings.js'
 
 export const command = defineCommand({
   synopsis: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
@@ -39,6 +40,7 @@ export const command = defineCommand({
         detachKeys: values['detach-keys'],
         sigProxy: values['sig-proxy'],
         onCreated,
+        onWarning: warnings(shell),
         // Signals belong to the program in the container: the engine passes them on, nothing here ends the run.
         signal: new AbortController().signal,
       })

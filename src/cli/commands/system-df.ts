@@ -34,7 +34,7 @@ export const command = defineCommand({
 /** Docker's four rows. */
 function kinds(usage: DiskUsage): Record<string, string>[] {
   const { images, containers, volumes, cache } = usage
-  const idle = containers.filter((c) => c.status !== 'running')
+  const idle = containers.filter((c) => c.status !== 'running' && c.status !== 'paused')
   const loose = volumes.filter((v) => v.links === 0)
   const free = cache.filter((u) => !u.inUse)
   const ids = new Set(images.map((i) => i.id))

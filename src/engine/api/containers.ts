@@ -1,4 +1,5 @@
 /** Containers: what is listed, shown and done to them. */
+import type { ResourceRequest } from '../run/resources/request.js'
 import type { RunRequest } from './run.js'
 
 export interface ContainerSummary {
@@ -9,7 +10,7 @@ export interface ContainerSummary {
   imageID?: string | undefined
   command: string[]
   created: string
-  status: 'created' | 'running' | 'exited'
+  status: 'created' | 'running' | 'paused' | 'exited'
   exitCode?: number | undefined
   started?: string | undefined
   finished?: string | undefined
@@ -17,6 +18,23 @@ export interface ContainerSummary {
   /** Names of volumes, and paths of this machine. */
   mounts: readonly string[]
   network: string
+}
+
+/** What a container uses at a moment. */
+export interface ContainerLoad {
+  id: string
+  name: string
+  /** 100 is one processor. */
+  cpuPercent: number
+  memoryBytes: number
+  /** Its own limit, else what the machine has. */
+  memoryLimitBytes: number
+  receivedBytes: number
+  sentBytes: number
+  readBytes: number
+  writtenBytes: number
+  /** With their threads. */
+  processes: number
 }
 
 /** How a process's streams are joined to those of the caller. */
@@ -86,6 +104,17 @@ export interface ContainerEngine {
   /** Waits until it does not run. @returns its exit code */
   wait(name: string): Promise<number>
   rename(name: string, to: string): Promise<void>
+  /** @throws TsboxError E_CONTAINER_STOPPED, E_PAUSE */
+  pause(name: string): Promise<void>
+  unpause(name: string): Promise<void>
+  /** Changes limits. @param warn told of what is not quite had. @throws TsboxError E_LIMIT, E_CGROUP */
+  update(name: string, request: ResourceRequest, warn: (message: string) => void): Promise<void>
+  /**
+   * What containers use, a second apart; of the first look no shares of time are known.
+   *
+   * @param names none is all that run
+   */
+  usage(names: readonly string[], options: { all: boolean }): Promise<AsyncIterable<ContainerLoad[]>>
   logs(name: string, request: LogsRequest): Promise<void>
   /** Docker's JSON of `container inspect`. */
   inspect(name: string): Promise<Record<string, unknown>>

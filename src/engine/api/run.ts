@@ -2,6 +2,7 @@
 import type { ProgressSink } from '../../build/progress/event.js'
 import type { IdEmulation } from '../../rootless/plan.js'
 import type { RunIsolation } from '../run/isolation/request.js'
+import type { ResourceRequest } from '../run/resources/request.js'
 import type { Ulimit } from './build.js'
 
 export interface RunRequest {
@@ -32,9 +33,12 @@ export interface RunRequest {
   hostname?: string | undefined
   shmSizeBytes?: number | undefined
   ulimits?: readonly Ulimit[] | undefined
+  /** Undefined: no limits. */
+  resources?: ResourceRequest | undefined
   /** Undefined: docker's defaults. */
   isolation?: RunIsolation | undefined
-  userns: 'auto' | 'subid' | 'single' | 'host'
+  /** `keep-id`: one id, and the user of the container is this one. */
+  userns: 'auto' | 'subid' | 'single' | 'keep-id' | 'host'
   /** How much of ids is emulated in `single` mode; default all. */
   emulation?: IdEmulation | undefined
   /** Ends the call when it runs in the background. */
@@ -52,6 +56,13 @@ export interface RunRequest {
   stopSignal?: string | undefined
   /** Negative: for ever. */
   stopTimeoutSeconds?: number | undefined
+  annotations?: Readonly<Record<string, string>> | undefined
+  /** Ports that it says it listens on, as `80/tcp`. */
+  exposed?: readonly string[] | undefined
+  /** `OS/ARCH[/VARIANT]` that the image must be of. */
+  platform?: string | undefined
+  /** Told of what was asked for and is not quite had. */
+  onWarning?: ((message: string) => void) | undefined
   /** Told as soon as there is an id; throwing undoes the container. */
   onCreated?: ((id: string) => void) | undefined
   signal: AbortSignal

@@ -8,6 +8,7 @@ import type {
   ContainerChange,
   ContainerEngine,
   ContainerFilters,
+  ContainerLoad,
   ContainerSize,
   ContainerSummary,
   CopyFrom,
@@ -20,6 +21,7 @@ import type {
   StreamRequest,
 } from '../api.js'
 import type { ImageDeps } from '../images/deps.js'
+import type { ResourceRequest } from '../run/resources/request.js'
 import { settingsOf } from '../run/start-container.js'
 import { terminalSize } from '../run/terminal.js'
 import { execIn } from './exec.js'
@@ -73,6 +75,42 @@ export class NodeContainerEngine implements ContainerEngine {
     return this.#records.rename(name, to)
   }
 
+  pause(name: string): Promise<void> {
+    return this.#setPaused(name, true)
+  }
+
+  unpause(name: string): Promise<void> {
+    return this.#setPaused(name, false)
+  }
+
+  async #setPaused(name: string, on: boolean): Promise<void> {
+    const { setPaused } = await import('./pause.js')
+    const record = this.#life.find(name)
+    const control = await this.#life.control(record)
+    try {
+      if (Boolean(this.#life.state(record)?.paused) === on)
+        throw new TsboxError('E_PAUSE', `Container ${record.name} is ${on ? 'already' : 'not'} paused`)
+      await setPaused(record, this.#life.dir(record), control, on)
+    } finally {
+      control.close()
+    }
+  }
+
+  async update(name: string, request: ResourceRequest, warn: (message: string) => void): Promise<void> {
+    const { updateResources } = await import('./resources.js')
+    const { store, lease } = this.#deps
+    store.containers.put(await updateResources(this.#deps, this.#life.find(name), request, warn), lease)
+  }
+
+  async usage(names: readonly string[], options: { all: boolean }): Promise<AsyncIterable<ContainerLoad[]>> {
+    const { watchUsage } = await import('./resources.js')
+    const { store } = this.#deps
+    const named = names.map((name) => this.#life.find(name))
+    const running = (r: ContainerRecord) => this.#life.state(r)?.status === 'running'
+    const all = () => store.containers.list<ContainerRecord>().filter((r) => options.all || running(r))
+    return watchUsage(this.#deps, named.length ? () => named : all)
+  }
+
   create(request: RunRequest): Promise<string> {
     return this.#deps.create(request)
   }
@@ -117,6 +155,14 @@ export class NodeContainerEngine implements ContainerEngine {
 
   async exec(name: string, request: ExecRequest): Promise<number> {
     const record = this.#life.find(name)
+    if (this.#life.state(record)?.paused)
+      throw new TsboxError(
+        'E_CONTAINER_PAUSED',
+        `Container ${record.name} is paused, unpause the container before exec`,
+        {
+          hint: `tsbox unpause ${record.name}`,
+        },
+      )
     const control = await this.#life.control(record)
     try {
       return await execIn(control, record, request, this.#deps.env, () => this.#transparent())

@@ -12,9 +12,9 @@ const MATCHES: Readonly<Record<string, Match>> = {
     return Object.hasOwn(c.labels, key) && (wanted === undefined || c.labels[key] === wanted)
   },
   status: (c, value) => {
-    if (['created', 'running', 'exited'].includes(value)) return c.status === value
+    if (['created', 'running', 'paused', 'exited'].includes(value)) return c.status === value
     // States that docker has, and a container here never is in.
-    if (['paused', 'restarting', 'removing', 'dead'].includes(value)) return false
+    if (['restarting', 'removing', 'dead'].includes(value)) return false
     throw invalid('status', value)
   },
   exited: (c, value) => {

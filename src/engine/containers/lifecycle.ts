@@ -5,8 +5,10 @@ import type { Store } from '../../store/store.js'
 import { claimNow } from '../../util/claim.js'
 import { isAlive } from '../../util/identity.js'
 import type { StopOptions } from '../api.js'
+import { isPaused } from '../run/paused.js'
 import { type StartDeps, startDetached } from '../run/start-container.js'
 import { findContainer, notRunning } from './find.js'
+import { setPaused } from './pause.js'
 import { signalNumber } from './signals.js'
 import { type ContainerState, containerState } from './state.js'
 
@@ -76,6 +78,7 @@ export class Lifecycle {
     const seconds = options.timeoutSeconds ?? record.settings?.stopTimeoutSeconds ?? STOP_SECONDS
     try {
       await control.signal(signal).catch(() => {})
+      await this.#resume(record, control)
       const ended = control.wait()
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<'late'>((done) => {
@@ -97,6 +100,7 @@ export class Lifecycle {
     if (!control) throw notRunning(record, `cannot kill container: ${name}: `)
     try {
       await control.signal(number)
+      await this.#resume(record, control)
       if (number !== SIGKILL) return
       await control.wait()
     } finally {
@@ -148,6 +152,11 @@ export class Lifecycle {
     return undefined
   }
 
+  /** Of a paused one: only what moves can end, as docker has it. */
+  async #resume(record: ContainerRecord, control: Control): Promise<void> {
+    if (isPaused(this.dir(record))) await setPaused(record, this.dir(record), control, false)
+  }
+
   /** To its control socket. @throws TsboxError E_CONTAINER_STOPPED */
   async control(record: ContainerRecord, failure = () => notRunning(record)): Promise<Control> {
     const control = await this.#connect(record)
@@ -158,7 +167,10 @@ export class Lifecycle {
   async #kill(record: ContainerRecord): Promise<void> {
     const control = await Control.connect(this.dir(record))
     let timer: NodeJS.Timeout | undefined
-    const answered = control?.signal(SIGKILL).then(() => control.wait())
+    const answered = control
+      ?.signal(SIGKILL)
+      .then(() => this.#resume(record, control))
+      .then(() => control.wait())
     const late = new Promise<void>((done) => {
       timer = setTimeout(done, STOP_SECONDS * 1000)
     })

@@ -38,7 +38,7 @@ export class NodeContainers {
     const summaries = this.#summaries()
     const wanted = containerFilter(filters, summaries)
     const every = all || filters.status !== undefined || filters.exited !== undefined
-    return summaries.filter((c) => (every || c.status === 'running') && wanted(c))
+    return summaries.filter((c) => (every || c.status === 'running' || c.status === 'paused') && wanted(c))
   }
 
   /**
@@ -75,7 +75,7 @@ export class NodeContainers {
     const nothing = Object.keys(filters).length === 0
     const ids = containers.ids().filter((id) => {
       const summary = known.get(id)
-      return summary ? summary.status !== 'running' && wanted(summary) : nothing
+      return summary ? !['running', 'paused'].includes(summary.status) && wanted(summary) : nothing
     })
     return { ids, reclaimedBytes: await this.#discard(ids) }
   }
@@ -134,7 +134,7 @@ export class NodeContainers {
 }
 
 function summary(record: ContainerRecord, dir: string): ContainerSummary {
-  const { status, exitCode, finished } = containerState(record, dir)
+  const { status, paused, exitCode, finished } = containerState(record, dir)
   const { settings } = record
   return {
     id: record.id,
@@ -143,7 +143,7 @@ function summary(record: ContainerRecord, dir: string): ContainerSummary {
     imageID: record.imageID,
     command: [...record.args],
     created: record.created,
-    status,
+    status: paused ? 'paused' : status,
     exitCode,
     started: record.started,
     finished,

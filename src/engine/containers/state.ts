@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs'
 import { errnoCode } from '../../base/error.js'
 import type { ContainerRecord } from '../../container/record.js'
 import { bootId, isAlive } from '../../util/identity.js'
+import { isPaused } from '../run/paused.js'
 
 /** What a container does now, as far as its record, its monitor's last word and the living processes say. */
 export interface ContainerState {
   status: 'created' | 'running' | 'exited'
+  /** It runs, and none of its processes moves. */
+  paused?: boolean | undefined
   /** Once it has ended, or could not start. */
   exitCode?: number | undefined
   /** RFC 3339. */
@@ -32,7 +35,7 @@ export function containerState(record: ContainerRecord, dir: string): ContainerS
   const last = record.detached ? lastWord(dir) : undefined
   if (last)
     return { status: 'exited', exitCode: last.exitCode, finished: last.finished, error: last.error || undefined }
-  if (isAlive(runner)) return { status: 'running' }
+  if (isAlive(runner)) return { status: 'running', paused: isPaused(dir) }
   // It may have written between the two looks.
   const late = record.detached ? lastWord(dir) : undefined
   if (late)

@@ -2,19 +2,28 @@ import type { Rlimit } from '../../rootless/plan.js'
 import type { RunRequest } from '../api.js'
 import type { Resolver } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
+import type { Resources } from './resources/resolve.js'
 
 /** What of a container is other than usual, resolved when it was made and the same whenever it starts. */
 export interface ContainerParts {
   isolation?: Isolation | undefined
   extraHosts: readonly { name: string; address: string }[]
   resolver?: Resolver | undefined
-  shmSizeBytes?: number | undefined
+  shmSizeBytes?: number | 'none' | undefined
   rlimits?: readonly Rlimit[] | undefined
   groupAdd: readonly string[]
+  resources?: Resources | undefined
+  /** Said of it, for nobody here. */
+  annotations?: Readonly<Record<string, string>> | undefined
+  exposed?: readonly string[] | undefined
 }
 
-/** Parts of a request. @param isolation resolved */
-export function partsOf(request: RunRequest, isolation: Isolation | undefined): ContainerParts {
+/** Parts of a request. @param isolation resolved, as are the resources */
+export function partsOf(
+  request: RunRequest,
+  isolation: Isolation | undefined,
+  resources: Resources | undefined,
+): ContainerParts {
   const {
     extraHosts = [],
     dns: servers = [],
@@ -26,7 +35,10 @@ export function partsOf(request: RunRequest, isolation: Isolation | undefined): 
     isolation: isolation && { ...isolation, process: spelledOut(isolation.process) },
     extraHosts,
     resolver: asked ? { servers, search, options } : undefined,
-    shmSizeBytes: request.shmSizeBytes,
+    shmSizeBytes: isolation?.noShm ? 'none' : request.shmSizeBytes,
+    resources,
+    annotations: request.annotations,
+    exposed: request.exposed,
     rlimits: request.ulimits?.map(({ name: resource, soft, hard }) => ({ resource, soft, hard })),
     groupAdd: request.isolation?.groupAdd ?? [],
   }

@@ -4,6 +4,7 @@ import { type ContainerRecord, type ContainerVolume, isContainerName, randomName
 import { makeDir } from '../../util/make-dir.js'
 import { randomHex } from '../../util/random.js'
 import type { RunRequest, StreamName } from '../api.js'
+import { findContainer } from '../containers/find.js'
 import type { StoredImage } from '../images/stored-image.js'
 import type { NodeLayers } from '../layers/node-layers.js'
 import type { Workshop } from '../layers/workshop.js'
@@ -38,11 +39,11 @@ export async function createContainer(
   const dir = store.containers.dir(id)
   const config = image.config.config ?? {}
   if (request.ulimits?.length) (await import('./limits.js')).checkLimits(request.ulimits)
-  const machines = request.network === 'host' || request.isolation?.uts === 'host'
-  const hostname = request.hostname ?? (machines ? machineName() : id.slice(0, 12))
+  const hostname = hostnameOf(request, id, store)
   const resolved = resolveProcess(config, request, hostname, deps.env)
   const isolation = await isolationOf(deps, request)
   const log = request.log && logSettings(request.log)
+  const resources = await resourcesOf(deps, request, isolation)
   const volumes = volumesOf(request, config.Volumes ?? {}, isolation)
   const draft: Omit<ContainerRecord, 'name'> = {
     id,
@@ -87,7 +88,7 @@ export async function createContainer(
         stopSignal: request.stopSignal ?? config.StopSignal,
         stopTimeoutSeconds: request.stopTimeoutSeconds,
         mounts,
-        parts: encodeParts(partsOf(request, isolation)),
+        parts: encodeParts(partsOf(request, isolation, resources)),
       },
     }
     store.containers.put(record, lease)
@@ -118,7 +119,45 @@ export async function removeContainer(shop: Workshop, id: string): Promise<void>
 async function isolationOf({ shop }: CreateDeps, request: RunRequest): Promise<Isolation | undefined> {
   if (!request.isolation) return undefined
   const { resolveIsolation } = await import('./isolation/resolve.js')
-  return await resolveIsolation(request, request.isolation, process.cwd(), await shop.mode())
+  const { donorOf } = await import('./donor.js')
+  const find = (name: string) => donorOf(shop.store, name)
+  return await resolveIsolation(request, request.isolation, process.cwd(), await shop.mode(), find)
+}
+
+async function resourcesOf({ env }: CreateDeps, request: RunRequest, isolation: Isolation | undefined) {
+  if (!request.resources) return undefined
+  const { resolveResources } = await import('./resources/resolve.js')
+  const resources = await resolveResources(request.resources, env, request.onWarning ?? (() => {}))
+  if (resources?.processes !== undefined && isolation?.join)
+    throw new TsboxError('E_LIMIT', 'limit processes: the user namespace is that of another container', {
+      exitCode: 125,
+      hint: 'limit that one, or give this one a cgroup with a pids controller',
+    })
+  return resources
+}
+
+/** Longest name that the kernel takes. @see sethostname(2), HOST_NAME_MAX */
+const HOST_NAME_MAX = 64
+
+function hostnameOf(request: RunRequest, id: string, store: Workshop['store']): string {
+  const { hostname, isolation } = request
+  if (hostname !== undefined && Buffer.byteLength(hostname) > HOST_NAME_MAX)
+    throw new TsboxError('E_HOSTNAME', `invalid hostname: more than ${HOST_NAME_MAX} bytes: "${hostname}"`, {
+      exitCode: 125,
+      hint: 'give a shorter one',
+    })
+  if (hostname !== undefined && !/^[^\s\0/]+$/.test(hostname))
+    throw new TsboxError('E_HOSTNAME', `invalid hostname: "${hostname}"`, {
+      exitCode: 125,
+      hint: 'letters, digits, "-" and "." make one',
+    })
+  const uts = isolation?.uts?.startsWith('container:') ? isolation.uts.slice(10) : isolation?.networkOf
+  if (hostname === undefined && uts !== undefined) {
+    const other = findContainer(store, uts).settings?.hostname
+    if (other !== undefined) return other
+  }
+  const machines = request.network === 'host' || isolation?.uts === 'host'
+  return hostname ?? (machines ? machineName() : id.slice(0, 12))
 }
 
 /** Those asked for, and a nameless one for each VOLUME of the image that none of them covers. */

@@ -6,18 +6,18 @@ import type { StepExit } from '../../rootless/plan.js'
 import { selfIdentity } from '../../util/identity.js'
 import type { RunOutcome, RunRequest, StreamName } from '../api.js'
 import type { StoredImage } from '../images/stored-image.js'
-import { type CreateDeps, createContainer, removeContainer } from './create-container.js'
+import { createContainer, removeContainer } from './create-container.js'
 import { EarlySignals, Interrupted } from './early-signals.js'
-import { failedRecord, startContainer, startDetached } from './start-container.js'
+import { failedRecord, type StartDeps, startContainer, startDetached } from './start-container.js'
 import { endBySignals, joinStep, rawTerminal, terminalSize } from './terminal.js'
 
 const KILLED = 137
 
 /** Runs new containers, in the foreground or in the background. */
 export class ContainerRunner {
-  readonly #deps: CreateDeps
+  readonly #deps: StartDeps
 
-  constructor(deps: CreateDeps) {
+  constructor(deps: StartDeps) {
     this.#deps = deps
   }
 
@@ -115,7 +115,7 @@ function logoutWarning(): readonly string[] {
 
 /** What of this process's streams is joined: what `-a` says, else output, and input where it is open. */
 async function consoleOf(
-  { env }: CreateDeps,
+  { env }: StartDeps,
   { attach, interactive, tty, detachKeys }: RunRequest,
 ): Promise<ConsoleSpec> {
   const joined = (name: StreamName) => (attach ? attach.includes(name) : name !== 'stdin' || interactive)

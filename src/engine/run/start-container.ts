@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { TsboxError } from '../../base/error.js'
 import type { ContainerRecord, ContainerSettings, ContainerVolume } from '../../container/record.js'
 import type { ConsoleSpec, Step, StepOptions } from '../../rootless/agent.js'
@@ -16,11 +16,12 @@ import { hostFiles } from './host-files.js'
 import type { Isolation } from './isolation/resolve.js'
 import { noteLivingHelper } from './living-helper.js'
 import { logSpec } from './log-options.js'
+import { AMONG_OTHERS_FILE } from './paused.js'
+import { type PlaceDeps, placeContainer } from './place.js'
 import { IDS_FAKED, processSpec, SHARED_PIDS, startFailure, USER_FILES, userOf } from './process.js'
 
 /** What starting stands on: a workshop in the container's own id mode. */
-export interface StartDeps {
-  shop: Workshop
+export interface StartDeps extends PlaceDeps {
   layers: NodeLayers
 }
 
@@ -41,14 +42,15 @@ export async function prepareStep(
   const settings = settingsOf(record)
   const { hostname, network } = settings
   const dir = deps.shop.store.containers.dir(record.id)
-  const [agent, layers] = await Promise.all([
-    deps.shop.agent(),
+  const parts = decodeParts(settings.parts)
+  const [place, layers] = await Promise.all([
+    placeContainer(deps, record, parts),
     Promise.all(record.layers.map((l) => deps.layers.snapshot(l))),
   ])
   options.check?.()
   rmSync(`${dir}/stub`, { recursive: true, force: true })
   makeDir(`${dir}/stub`, 0o755)
-  const { isolation, extraHosts, resolver, shmSizeBytes } = decodeParts(settings.parts)
+  const { isolation, extraHosts, resolver, shmSizeBytes } = parts
   const images = await imagesOf(deps, isolation)
   const container: ContainerSpec = {
     layers,
@@ -63,9 +65,18 @@ export async function prepareStep(
     cwd: { path: settings.cwd, uid: 0, gid: 0 },
     read: USER_FILES,
     ...isolation?.container,
+    ...place.container,
   }
-  const plan = makePlan(container, images.trees)
-  return agent.startStep(plan, options)
+  try {
+    const step = await place.agent.startStep(makePlan(container, images.trees), { ...options, onHeld: place.onHeld })
+    if (step.amongOthers) writeFileSync(`${dir}/${AMONG_OTHERS_FILE}`, '')
+    return step
+  } catch (err) {
+    place.abandon()
+    throw err
+  } finally {
+    place.close()
+  }
 }
 
 function bindOf({ source, target, sub, readonly, ...options }: ContainerVolume): ContainerMount {

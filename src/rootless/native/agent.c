@@ -54,7 +54,7 @@ static int start(struct frame *frame, const char *lanes, int copy, struct failur
 {
 	struct cursor c = cursor_of(frame);
 	uint8_t method = frame->len ? frame->data[0] : MAP_SINGLE;
-	const char *kind = method == MAP_SINGLE ? "single" : method == MAP_HOST ? "host" : "subid";
+	const char *kind = map_is_single(method) ? "single" : method == MAP_HOST ? "host" : "subid";
 	char parent[16];
 
 	if (enter_namespaces(&c, f) < 0)

@@ -94,6 +94,15 @@ static void signal_payload(struct monitor *m, struct client *c, struct cursor *r
 	client_send(c, FR_OK, NULL, 0);
 }
 
+static void pause_all(struct monitor *m, struct client *c, struct cursor *request)
+{
+	w_begin(m->init, FR_PAUSE);
+	w_u8(m->init, c_u8(request));
+	w_end(m->init);
+	w_try_flush(m->init);
+	client_send(c, FR_OK, NULL, 0);
+}
+
 static void ask_files(struct monitor *m, const struct client *c, const struct cursor *request)
 {
 	w_begin(m->init, FR_FILES);
@@ -142,6 +151,8 @@ static void obey(struct monitor *m, struct client *c, const struct frame *f)
 		c->waits = true;
 	else if (f->type == FR_SIGNAL)
 		signal_payload(m, c, &request);
+	else if (f->type == FR_PAUSE)
+		pause_all(m, c, &request);
 	else if (f->type == FR_FILES)
 		ask_files(m, c, &request);
 	else if (f->type == FR_ATTACH && first)

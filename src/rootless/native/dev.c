@@ -13,6 +13,9 @@
 #include "old-mounts.h"
 #include "site.h"
 
+/* A size that says that there is no /dev/shm. */
+#define NO_SHM UINT64_MAX
+
 static int bind_node(struct site *s, int dev, const char *name)
 {
 	char source[32];
@@ -81,7 +84,10 @@ static int mount_own(struct site *s, int dev, uint64_t shm_size)
 	unsigned attrs = K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC;
 	struct tmpfs_options shm = {.size = shm_size, .mode = 01777, .attrs = attrs};
 
-	if (mount_below(s, dev, "pts", pts_mount(s)) < 0 || mount_below(s, dev, "shm", mount_tmpfs(s, &shm)) < 0)
+	if (mount_below(s, dev, "pts", pts_mount(s)) < 0)
+		return -1;
+	if (s->shm >= 0 ? mount_below(s, dev, "shm", take_fd(&s->shm)) < 0
+					: shm_size != NO_SHM && mount_below(s, dev, "shm", mount_tmpfs(s, &shm)) < 0)
 		return -1;
 	/* Kernels without POSIX message queues exist. */
 	int mqueue = mount_plain("mqueue", attrs);

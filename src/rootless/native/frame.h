@@ -31,12 +31,14 @@ enum frame_type {
 	FR_MONITOR = 0x36,
 	FR_DETACH = 0x37,
 	FR_TRASH = 0x38,
+	FR_GO = 0x3a,
 	/* to a monitor, by its control socket: see monitor.h */
 	FR_ATTACH = 0x40,
 	FR_SPAWN = 0x41,
 	FR_WAIT = 0x42,
 	FR_FILES = 0x43,
 	FR_COPY = 0x44,
+	FR_PAUSE = 0x45,
 	/* from the helper */
 	FR_OK = 0x80,
 	FR_ERROR = 0x81,
@@ -49,6 +51,7 @@ enum frame_type {
 	FR_EXIT = 0x88,
 	FR_PROBED = 0x89,
 	FR_LEFT = 0x8a,
+	FR_HELD = 0x8c,
 	/* only between a worker and its init */
 	FR_MASTER = 0xa0,
 	FR_CREATED = 0xa1,

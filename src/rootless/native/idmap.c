@@ -37,6 +37,8 @@ struct request {
 	enum map_method method;
 	const char *program[2];
 	struct extents ids[2];
+	/* A process whose user namespace is entered. */
+	pid_t whose;
 };
 
 static int parse(struct cursor *c, struct request *r)
@@ -54,6 +56,7 @@ static int parse(struct cursor *c, struct request *r)
 			r->ids[k].item[i].len = c_u32(c);
 		}
 	}
+	r->whose = (pid_t)c_u32(c);
 	return c->bad ? -1 : 0;
 }
 
@@ -206,18 +209,44 @@ static int keep_ids(struct failure *f)
 	return unshare(CLONE_NEWNS) < 0 ? fail(f, "mount namespace", "%s", "") : 0;
 }
 
+/* One that a container of this user has already: what two containers share belongs to one of them. */
+static int join_user(const struct request *r, struct failure *f)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/user", r->whose);
+	AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNS) < 0)
+		return fail(f, "join namespace", "%s", path);
+	return 0;
+}
+
+static int map(const struct request *r, struct failure *f)
+{
+	switch (r->method) {
+	case MAP_JOIN:
+	case MAP_JOIN_SINGLE:
+		return join_user(r, f);
+	case MAP_HOST:
+		return keep_ids(f);
+	case MAP_SINGLE:
+		return map_one(f);
+	default:
+		return map_from_outside(r, f);
+	}
+}
+
 int enter_namespaces(struct cursor *start, struct failure *f)
 {
 	struct request r;
 
 	if (parse(start, &r) < 0)
 		return fail_with(f, EBADMSG, "start", "");
-	int entered = r.method == MAP_SINGLE ? map_one(f) : r.method == MAP_HOST ? keep_ids(f) : map_from_outside(&r, f);
-	if (entered < 0)
+	if (map(&r, f) < 0)
 		return -1;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return fail(f, "become root", "%s", "");
-	if (r.method != MAP_SINGLE && setgroups(0, NULL) < 0)
+	if (!map_is_single(r.method) && setgroups(0, NULL) < 0)
 		return fail(f, "setgroups", "%s", "");
 	/* Ubuntu's AppArmor lets the namespace be made and takes its powers: this is where that shows. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)

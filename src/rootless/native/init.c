@@ -64,13 +64,17 @@ static void make_container(struct init *in)
 	in->site = (struct site){.f = &in->failure,
 		.world = a->world,
 		.ctl = &in->out,
-		.own_net = a->own_net,
+		.own_net = a->own_net || a->place->joined & NS_NET,
 		.tty = has_terminal(a->stdio),
 		.root_path = a->root_path,
+		.foreign = a->place->foreign,
 		.root = -1,
 		.scratch = -1,
 		.upper = -1,
 		.owners = -1};
+	if (place_settle(in) < 0)
+		init_abandon(in);
+	in->site.shm = in->shm;
 	if (plan_execute(&in->site, &plan) < 0)
 		init_abandon(in);
 	close_leftovers(in);
@@ -113,7 +117,7 @@ static void start_emulation(struct init *in, struct payload *p)
 static void start_payload(struct init *in, const struct frame *frame)
 {
 	const struct init_args *a = in->args;
-	struct payload p = {.tty = has_terminal(a->stdio), .fenced = a->parent != 0, .world = a->world};
+	struct payload p = {.tty = has_terminal(a->stdio), .fenced = place_is_fenced(a), .dies_with_init = in->proc >= 0, .world = a->world};
 
 	if (!payload_parse(frame, &p)) {
 		fail_with(&in->failure, EBADMSG, "exec", "malformed");
@@ -161,6 +165,8 @@ static void hear_worker(struct init *in)
 		struct cursor c = cursor_of(&frame);
 		if (frame.type == FR_SIGNAL && in->payload.status < 0 && !in->payload.ended)
 			kill(in->payload.pid, (int)c_u32(&c));
+		else if (frame.type == FR_PAUSE)
+			place_pause(in, c_u8(&c));
 		else if (frame.type == FR_SPAWN)
 			task_spawn(in, &frame);
 		else if (frame.type == FR_FILES)
@@ -293,18 +299,20 @@ static void adopt_orphans(struct init *in)
 	}
 }
 
-/* That the mounts stand, and what is not as it should be. */
+/* That the mounts stand; bits: a pid namespace could not be had; its processes are among those of others. */
 static void tell_ready(struct init *in)
 {
 	w_begin(&in->out, FR_READY);
-	w_u8(&in->out, (in->args->parent ? READY_SHARES_PIDS : 0) | (in->site.keeps_hostname ? READY_KEEPS_HOSTNAME : 0));
+	w_u8(&in->out,
+		(uint8_t)((place_is_fenced(in->args) ? READY_SHARES_PIDS : 0) | (in->site.keeps_hostname ? READY_KEEPS_HOSTNAME : 0) |
+			(in->proc >= 0 ? READY_AMONG_OTHERS : 0)));
 	w_end(&in->out);
 	w_flush(&in->out);
 }
 
 _Noreturn void init_main(const struct init_args *args)
 {
-	struct init in = {.args = args, .proc = -1, .payload.status = -1};
+	struct init in = {.args = args, .proc = -1, .shm = -1, .payload.status = -1};
 	struct frame frame;
 	sigset_t child;
 

@@ -35,8 +35,10 @@ struct init {
 	struct terminal terminal;
 	struct task payload, *others;
 	int children;
-	/* Where processes are found that no pid namespace holds; -1 with one. */
+	/* Where processes are found that no pid namespace of ours holds; -1 with one. */
 	int proc;
+	/* Another container's /dev/shm, -1 without. */
+	int shm;
 	/* The emulation, and its listeners: one for the payload, one for each further process. */
 	struct emu *emu;
 	int listeners[TASKS_MAX];
@@ -45,6 +47,13 @@ struct init {
 
 /* Tells in->failure; the container is over. */
 _Noreturn void init_abandon(struct init *in);
+
+/* init-place.c: waits for its cgroup, and enters namespaces of others. -1 and in->failure. */
+int place_settle(struct init *in);
+/* Stops all processes, or lets them go on: of a pid namespace of our own. */
+void place_pause(struct init *in, bool on);
+/* Whether its payload shall be kept from signalling processes beside it. */
+bool place_is_fenced(const struct init_args *a);
 
 /* Passes a terminal's master to the worker, which takes it when it hears of it. -1 and errno. */
 int task_hand_out(struct init *in, int master, uint32_t id);

@@ -18,6 +18,7 @@
  *   SIGNAL u32                  → OK
  *   ATTACH u8 stdin             → OK, then STDOUT and STDERR, STDIN_ACK for each STDIN, and EXIT
  *   SPAWN u8 tty, stdin, detached, and what EXEC has → STARTED or ERROR, then as ATTACH
+ *   PAUSE u8 on                 → OK, and all processes stop or go on
  *   FILES paths                 → FILE (u32 index, bytes) for each that is there, OK
  *   COPY u8 what, flag, path    → as copy.c says; the connection is for nothing else then
  *   RESIZE u32 columns, rows    of the terminal that the conversation is about

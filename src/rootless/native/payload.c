@@ -313,6 +313,9 @@ _Noreturn void payload_main(const struct payload *p)
 		install_seccomp(&own);
 	} else
 		become(&own);
+	/* Changes of ids would have taken it back. */
+	if (p->dies_with_init)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	enter_cwd(&own);
 	const char *program = look_up(&own, path);
 	if (program)

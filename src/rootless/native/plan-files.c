@@ -111,6 +111,22 @@ int op_oom_score(struct site *s, struct cursor *c)
 	return fd < 0 || write_all(fd, text, (size_t)n) < 0 ? fail(s->f, "set oom score", "%s", text) : 0;
 }
 
+/* The processors of this process, and of the payload that it will fork; whoever can set his own can leave them. */
+int op_affinity(struct site *s, struct cursor *c)
+{
+	uint32_t len;
+	const uint8_t *mask = c_blob(c, &len);
+	/* The kernel takes whole words only. */
+	unsigned long words[128] = {0};
+
+	if (len > sizeof words)
+		return fail_with(s->f, E2BIG, "set processors", "");
+	memcpy(words, mask, len);
+	if (syscall(SYS_sched_setaffinity, 0, sizeof words, words) < 0)
+		return fail(s->f, "set processors", "%s", "");
+	return 0;
+}
+
 int op_loopback(struct site *s, struct cursor *c)
 {
 	(void)c;

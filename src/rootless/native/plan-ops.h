@@ -9,6 +9,6 @@ typedef int plan_op(struct site *s, struct cursor *c);
 /* plan-mounts.c */
 plan_op op_root, op_tree, op_bind, op_tmpfs, op_proc, op_sys, op_dev, op_cgroup, op_mask, op_readonly;
 /* plan-files.c */
-plan_op op_file, op_symlink, op_mkdir, op_write, op_hostname, op_loopback, op_oom_score;
+plan_op op_file, op_symlink, op_mkdir, op_write, op_hostname, op_loopback, op_oom_score, op_affinity;
 
 #endif

@@ -30,12 +30,14 @@ enum op {
 	OP_HOSTNAME = 15,
 	OP_LOOPBACK = 16,
 	OP_OOM_SCORE = 17,
+	OP_AFFINITY = 18,
 };
 
 /* True for what may come before the root. */
 static bool is_early(uint8_t op)
 {
-	return op == OP_ROOT || op == OP_TREE || op == OP_HOSTNAME || op == OP_LOOPBACK || op == OP_OOM_SCORE;
+	return op == OP_ROOT || op == OP_TREE || op == OP_HOSTNAME || op == OP_LOOPBACK || op == OP_OOM_SCORE ||
+		op == OP_AFFINITY;
 }
 
 static int execute_op(struct site *s, struct cursor *c)
@@ -58,6 +60,7 @@ static int execute_op(struct site *s, struct cursor *c)
 		[OP_HOSTNAME] = op_hostname,
 		[OP_LOOPBACK] = op_loopback,
 		[OP_OOM_SCORE] = op_oom_score,
+		[OP_AFFINITY] = op_affinity,
 	};
 	uint8_t op = c_u8(c);
 
@@ -78,13 +81,24 @@ static int pivot(struct site *s)
 	return 0;
 }
 
+/* Another runtime makes its own root of ours, and needs the processes of this pid namespace in /proc. */
+static int stay(struct site *s)
+{
+	AUTO_FD target = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD mount = mount_plain("proc", K_ATTR_NOSUID | K_ATTR_NODEV | K_ATTR_NOEXEC);
+
+	if (target < 0 || mount < 0)
+		return fail(s->f, "mount proc", "%s", "/proc");
+	return mount_attach(s, take_fd(&mount), target, "/proc");
+}
+
 static void send_file(struct site *s, uint32_t index, const char *path, uint32_t max)
 {
 	struct stat st;
 
 	while (*path == '/')
 		path++;
-	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD root = s->foreign ? dup(s->root) : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD fd = k_openat2(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
@@ -108,7 +122,7 @@ int plan_execute(struct site *s, struct cursor *plan)
 			return -1;
 	if (plan->bad || s->root < 0)
 		return fail_with(s->f, EBADMSG, "plan", "malformed");
-	if (pivot(s) < 0)
+	if ((s->foreign ? stay(s) : pivot(s)) < 0)
 		return -1;
 	uint32_t files = c_u32(plan);
 	for (uint32_t i = 0; i < files && !plan->bad; i++) {

@@ -19,6 +19,10 @@ struct site {
 	bool own_net, tty;
 	/* A name of its own was refused. */
 	bool keeps_hostname;
+	/* The root is mounted and not entered: see struct placement. */
+	bool foreign;
+	/* Mount of a /dev/shm that is another container's, -1 for one of its own. */
+	int shm;
 	/* Host directory on which the root is mounted, and what is below that. */
 	const char *root_path;
 	int place;

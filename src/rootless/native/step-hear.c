@@ -165,6 +165,7 @@ void step_hear_lane(struct step *s, const struct frame *f)
 	case FR_EXEC:
 		s->executed = true;
 		__attribute__((fallthrough));
+	case FR_GO:
 	case FR_SIGNAL:
 	case FR_END:
 		/* The init may be gone already; its end says so. */

@@ -6,8 +6,6 @@
 #include "step.h"
 
 enum { CREATED_MAX = 256 };
-/* Namespaces of the host's that the step is in. */
-enum { SHARED_IPC = 1, SHARED_UTS = 2 };
 
 struct step {
 	const struct world *world;
@@ -15,7 +13,7 @@ struct step {
 	struct writer *out;
 	enum stdio_mode stdio;
 	bool wants_stdin, own_net, monitored;
-	uint8_t shared;
+	struct placement place;
 	/* Host directory of the root's changes, "" without one; that on which the root is mounted. */
 	char *upper, *root_path;
 	/* Without a pid namespace, which could not be had: shared-pids.h. */
@@ -59,6 +57,15 @@ static inline void step_close(struct step *s, int i)
 int step_start(struct step *s, struct init_args *a);
 /* Ends what the init left behind; it leaves nothing where it has a pid namespace. */
 void step_end_orphans(struct step *s);
+
+/* step-place.c: what a RUN frame says of it. False for a malformed one. */
+bool place_parse(struct cursor *c, struct placement *p);
+/* 0 in the init; -1 and a failure. */
+pid_t place_clone(struct step *s, struct init_args *a);
+/* The init, which waits for it, may go on: at once, or when FR_GO comes. -1 and a failure. */
+int place_let_go(struct step *s);
+/* After the init's end. */
+void place_leave(const struct placement *p);
 
 /* step-hear.c */
 void step_hear_lane(struct step *s, const struct frame *f);

@@ -36,49 +36,12 @@ static int make_streams(struct step *s, struct init_args *a)
 	return 0;
 }
 
-/* Only where no pid namespace is to be had, and its processes can be found without one. */
-static pid_t clone_sharing(struct step *s, struct init_args *a, struct k_clone_args *args)
-{
-	int refusal = errno;
-	bool lacking = refusal == EPERM || refusal == ENOSPC || refusal == EINVAL;
-	/* Root without a user namespace could signal everybody. */
-	AUTO_FD proc = lacking && !s->world->host ? shared_pids_open() : -1;
-
-	if (proc < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		return errno = refusal, -1;
-	s->shares_pids = true;
-	*s->world->shares_pids = true;
-	/* The agent takes notice when it wakes up. */
-	kill(getppid(), SIGCHLD);
-	a->parent = getpid();
-	args->flags &= ~K_CLONE_NEWPID;
-	pid_t pid = k_clone(args);
-	if (pid < 0)
-		errno = refusal;
-	return pid;
-}
-
 void step_end_orphans(struct step *s)
 {
 	AUTO_FD proc = s->shares_pids ? shared_pids_open() : -1;
 
 	if (proc >= 0)
 		shared_pids_end(proc, &(struct shared_pids_ending){0});
-}
-
-static pid_t clone_init(struct step *s, struct init_args *a)
-{
-	struct k_clone_args args = {.exit_signal = SIGCHLD,
-		.flags = K_CLONE_NEWNS | K_CLONE_NEWPID | K_CLONE_NEWCGROUP};
-
-	if (s->own_net)
-		args.flags |= K_CLONE_NEWNET;
-	if (!(s->shared & SHARED_IPC))
-		args.flags |= K_CLONE_NEWIPC;
-	if (!(s->shared & SHARED_UTS))
-		args.flags |= K_CLONE_NEWUTS;
-	pid_t pid = k_clone(&args);
-	return pid < 0 ? clone_sharing(s, a, &args) : pid;
 }
 
 int step_start(struct step *s, struct init_args *a)
@@ -93,9 +56,10 @@ int step_start(struct step *s, struct init_args *a)
 	a->ctl = ctl[1];
 	a->pass = pass[1];
 	s->pass = pass[0];
-	s->init = clone_init(s, a);
+	a->place = &s->place;
+	s->init = place_clone(s, a);
 	if (s->init < 0)
-		return fail(&s->failure, "namespaces", "%s", "");
+		return -1;
 	if (s->init == 0) {
 		close(s->lane->fd);
 		/* The worker's own, of which the init has a copy. */
@@ -118,5 +82,7 @@ int step_start(struct step *s, struct init_args *a)
 		s->relay = xalloc(sizeof *s->relay);
 		s->relay->master = -1;
 	}
+	if (place_let_go(s) < 0)
+		kill(s->init, SIGKILL);
 	return 0;
 }

@@ -176,13 +176,13 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	s.root_path = xstrndup(args.root_path, strlen(args.root_path));
 	s.upper = xstrndup(upper, strlen(upper));
 	s.own_net = args.own_net = c_u8(&c);
-	s.shared = c_u8(&c);
 	s.stdio = args.stdio = c_u8(&c);
 	s.wants_stdin = c_u8(&c);
 	s.monitored = c_u8(&c);
+	bool placed = place_parse(&c, &s.place);
 	args.plan = c;
 	args.frame = copy;
-	if (c.bad || s.stdio > STDIO_LOG_TTY)
+	if (!placed || c.bad || s.stdio > STDIO_LOG_TTY)
 		fail_with(&s.failure, EBADMSG, "plan", "malformed");
 	else if (step_start(&s, &args) == 0) {
 		/* The init has its own. */
@@ -197,6 +197,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 			monitor_drain(s.monitor);
 		drain(&s);
 		step_clean_up(&s);
+		place_leave(&s.place);
 		conclude(&s, status);
 		if (s.monitor)
 			end_monitor(&s);

@@ -30,11 +30,30 @@ static inline bool is_logged(enum stdio_mode mode)
 
 enum exit_kind { EXIT_CODE = 0, EXIT_SIGNAL = 1 };
 
-/* What the clone hands to the new init. Descriptors are -1 where there is none. */
-/* Bits of FR_READY: what is not as it should be. */
-enum { READY_SHARES_PIDS = 1, READY_KEEPS_HOSTNAME = 2 };
+/* Kinds of namespaces, as bits. */
+enum { NS_IPC = 1, NS_UTS = 2, NS_PID = 4, NS_CGROUP = 8, NS_NET = 16 };
 
+/* Where an init is put, beside the namespaces that are always its own. */
+struct placement {
+	/* Namespaces of the host's, and those of the process `whose`. */
+	uint8_t shared, joined;
+	pid_t whose;
+	/* It waits until somebody has moved it into its cgroup. */
+	bool held;
+	/* Most processes of a user namespace of its own; 0: none is made. */
+	uint64_t processes;
+	/* Directory of a cgroup that goes with the step, "" without one. */
+	const char *cgroup;
+	/* The payload is another runtime: it sees the host's files, and the root is only mounted. */
+	bool foreign;
+};
+
+/* Bits of FR_READY: what is not as it should be. */
+enum { READY_SHARES_PIDS = 1, READY_KEEPS_HOSTNAME = 2, READY_AMONG_OTHERS = 4 };
+
+/* What the clone hands to the new init. Descriptors are -1 where there is none. */
 struct init_args {
+	const struct placement *place;
 	const struct world *world;
 	/* The RUN frame, and what of it the worker did not take. */
 	void *frame;
@@ -63,6 +82,8 @@ struct payload {
 	uint32_t *groups, group_count;
 	uint64_t caps;
 	bool no_new_privs, emulate, own_keyring;
+	/* Set by init: dies with it, which is not the end of its pid namespace. */
+	bool dies_with_init;
 	uint32_t emulate_flags;
 	struct {
 		uint32_t resource;

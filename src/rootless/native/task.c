@@ -105,7 +105,11 @@ void task_spawn(struct init *in, const struct frame *frame)
 {
 	struct cursor c = cursor_of(frame);
 	uint32_t id = c_u32(&c);
-	struct payload p = {.tty = c_u8(&c), .fenced = in->args->parent != 0, .world = in->args->world, .std = {-1, -1, -1}};
+	struct payload p = {.tty = c_u8(&c),
+		.fenced = place_is_fenced(in->args),
+		.dies_with_init = in->proc >= 0,
+		.world = in->args->world,
+		.std = {-1, -1, -1}};
 	struct frame rest = {.type = FR_EXEC, .data = c.p, .len = (uint32_t)(c.end - c.p)};
 	struct failure f = {0};
 	struct task *t = xalloc(sizeof *t);

@@ -18,6 +18,8 @@ export interface RunIsolation {
   uts?: string | undefined
   pid?: string | undefined
   cgroupns?: string | undefined
+  /** Container whose network it is in, by name or id. */
+  networkOf?: string | undefined
   /** `KEY=VALUE`. */
   sysctls?: readonly string[] | undefined
   extraHosts?: readonly { name: string; address: string }[] | undefined

@@ -5,7 +5,7 @@ import type { RunRequest } from '../../api.js'
 import type { VolumeSpec } from '../volumes.js'
 import { allDevices, deviceMounts } from './devices.js'
 import { type ImageMount, parseMount } from './mount-option.js'
-import { sharedNamespaces, sysctlPaths } from './namespaces.js'
+import { type Donor, type Namespaces, resolveNamespaces, sysctlPaths } from './namespaces.js'
 import type { RunIsolation } from './request.js'
 import { resolveSecurity } from './security.js'
 import { parseTmpfs } from './tmpfs.js'
@@ -19,12 +19,19 @@ export interface Isolation {
   /** Of `--mount`. */
   volumes: VolumeSpec[]
   images: ImageMount[]
+  /** Those of another container. */
+  join?: Namespaces['join']
+  /** `--ipc` as it was given. */
+  ipc?: string | undefined
+  /** There is no /dev/shm. */
+  noShm?: boolean | undefined
 }
 
 /**
  * Checks what was asked for and turns it into parts of a plan. Nothing is made.
  *
  * @param cwd folder for relative paths
+ * @param find another container, by name or id
  * @throws TsboxError with exit code 125 and the option that can't be had
  */
 export async function resolveIsolation(
@@ -32,9 +39,10 @@ export async function resolveIsolation(
   asked: RunIsolation,
   cwd: string,
   mode: IdMode,
+  find: (name: string) => Donor,
 ): Promise<Isolation> {
   const { capabilities, noNewPrivileges, seccomp, ...paths } = await resolveSecurity(asked, cwd)
-  const shared = sharedNamespaces(asked, request.hostname)
+  const namespaces = resolveNamespaces(asked, request.hostname, mode, find)
   const requests = (asked.mounts ?? []).map((m) => parseMount(m, cwd))
   const tmpfs = [
     ...(asked.tmpfs ?? []).map(parseTmpfs),
@@ -49,13 +57,16 @@ export async function resolveIsolation(
       ...paths,
       readonlyPaths: [...paths.readonlyPaths, ...frozen],
       readonlyRoot: asked.readOnly,
-      shared,
-      sysctls: sysctlPaths(asked.sysctls ?? [], shared, request.network),
+      shared: namespaces.shared,
+      sysctls: sysctlPaths(asked.sysctls ?? [], namespaces, request.network),
       oomScore: oomScore(asked.oomScoreAdj),
     },
     mounts: [...tmpfs.map((t) => t.op), ...devices],
     volumes: requests.flatMap((r) => (r.type === 'volume' ? [r.volume] : [])),
     images: requests.flatMap((r) => (r.type === 'image' ? [r.image] : [])),
+    join: namespaces.join,
+    ipc: asked.ipc,
+    noShm: namespaces.noShm,
   }
 }
 
