@@ -64,8 +64,8 @@ bool place_parse(struct cursor *c, struct placement *p);
 pid_t place_clone(struct step *s, struct init_args *a);
 /* The init, which waits for it, may go on: at once, or when FR_GO comes. -1 and a failure. */
 int place_let_go(struct step *s);
-/* After the init's end. */
-void place_leave(const struct placement *p);
+/* After the init's end, once or twice. */
+void place_leave(struct placement *p);
 
 /* step-hear.c */
 void step_hear_lane(struct step *s, const struct frame *f);

@@ -29,7 +29,9 @@ bool place_parse(struct cursor *c, struct placement *p)
 	p->whose = (pid_t)c_u32(c);
 	p->held = c_u8(c);
 	p->processes = c_u64(c);
-	p->cgroup = c_str(c);
+	const char *cgroup = c_str(c);
+	/* The frame is gone when it is needed. */
+	p->cgroup = xstrndup(cgroup, strlen(cgroup));
 	p->foreign = c_u8(c);
 	return !c->bad;
 }
@@ -183,9 +185,11 @@ int place_let_go(struct step *s)
 	return 0;
 }
 
-void place_leave(const struct placement *p)
+void place_leave(struct placement *p)
 {
-	/* One that still has a process, or that systemd took away, is not ours to remove. */
-	if (p->cgroup[0])
+	/* One that still has a process is not removed. */
+	if (p->cgroup && p->cgroup[0])
 		rmdir(p->cgroup);
+	free(p->cgroup);
+	p->cgroup = NULL;
 }

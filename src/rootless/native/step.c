@@ -211,6 +211,7 @@ void request_run(const struct frame *frame, struct reader *lane, struct writer *
 	free(s.copied_work);
 	free(s.relay);
 	free(s.input);
+	place_leave(&s.place);
 	free(s.upper);
 	free(s.root_path);
 	free(copy);

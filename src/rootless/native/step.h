@@ -43,7 +43,7 @@ struct placement {
 	/* Most processes of a user namespace of its own; 0: none is made. */
 	uint64_t processes;
 	/* Directory of a cgroup that goes with the step, "" without one. */
-	const char *cgroup;
+	char *cgroup;
 	/* The payload is another runtime: it sees the host's files, and the root is only mounted. */
 	bool foreign;
 };
