@@ -57,6 +57,22 @@ const noIsolation: RunIsolation = {
   uts: undefined,
 }
 
+const noResources = {
+  blkioWeight: undefined,
+  cgroupParent: undefined,
+  cpus: undefined,
+  cpuPeriodUs: undefined,
+  cpuQuotaUs: undefined,
+  cpuShares: undefined,
+  cpusetCpus: undefined,
+  cpusetMems: undefined,
+  memoryBytes: undefined,
+  memoryReservationBytes: undefined,
+  memorySwapBytes: undefined,
+  memorySwappiness: undefined,
+  oomKillDisable: false,
+  pids: undefined,
+}
 const requests: [argv: string[], changed: Partial<RunRequest>][] = [
   [['i'], {}],
   [['--rm', 'i', 'sh', '-c', 'x'], { remove: true, command: ['sh', '-c', 'x'] }],
@@ -92,7 +108,42 @@ const requests: [argv: string[], changed: Partial<RunRequest>][] = [
   [['-itd', 'i'], { detach: true, interactive: true, tty: true }],
   [['-l', 'a', '--label=b=c=d', 'i'], { labels: { a: '', b: 'c=d' } }],
   [['--stop-signal', 'INT', '--stop-timeout=-1', 'i'], { stopSignal: 'INT', stopTimeoutSeconds: -1 }],
-  [['-d=false', '--privileged=false', '--pull=never', '--init', 'i'], {}],
+  [['-d=false', '--privileged=false', '--pull=never', '--init', '--no-healthcheck', 'i'], {}],
+  [['--pull', 'missing', '--userns=host', 'i'], {}],
+  [['--userns=keep-id', '--platform', 'linux/amd64', 'i'], { userns: 'keep-id', platform: 'linux/amd64' }],
+  [['--annotation', 'a=b=c', 'i'], { annotations: { a: 'b=c' } }],
+  [['--expose=80', '--expose', '81-82/udp', '--expose=80', 'i'], { exposed: ['80/tcp', '81/udp', '82/udp'] }],
+  [
+    ['--network=container:x', '--pid', 'container:x', 'i'],
+    { network: 'none', isolation: { ...noIsolation, networkOf: 'x', pid: 'container:x' } },
+  ],
+  [
+    ['-m', '64m', '--memory-swap=-1', '--cpus', '1.5', '-c=512', '--pids-limit', '9', '--cgroup-parent=/x', 'i'],
+    {
+      resources: {
+        ...noResources,
+        memoryBytes: 64 << 20,
+        memorySwapBytes: -1,
+        cpus: 1.5,
+        cpuShares: 512,
+        pids: 9,
+        cgroupParent: '/x',
+      },
+    },
+  ],
+  [
+    ['--cpuset-cpus=0-1', '--cpuset-mems=0', '--cpu-quota=5000', '--cpu-period=1000', '--blkio-weight=10', 'i'],
+    {
+      resources: {
+        ...noResources,
+        cpusetCpus: '0-1',
+        cpusetMems: '0',
+        cpuQuotaUs: 5000,
+        cpuPeriodUs: 1000,
+        blkioWeight: 10,
+      },
+    },
+  ],
 ]
 
 for (const [argv, changed] of requests) {
@@ -100,9 +151,11 @@ for (const [argv, changed] of requests) {
     const { calls, status, stderr } = await runCli(['run', ...argv], {}, { cwd: dir, terminal: { stdin: true } })
     assert.equal(stderr, '')
     assert.equal(status, 0)
-    const { signal, onCreated, pull, ...request } = calls.find((c) => c.method === 'run')!.args[0] as RunRequest
+    const { signal, onCreated, onWarning, pull, ...request } = calls.find((c) => c.method === 'run')!
+      .args[0] as RunRequest
     assert.ok(signal instanceof AbortSignal)
     assert.equal(typeof onCreated, 'function')
+    assert.equal(typeof onWarning, 'function')
     assert.equal(pull?.when, argv.includes('--pull=never') ? 'never' : 'missing')
     assert.deepEqual(request, { ...plain, ...changed })
   })
@@ -115,9 +168,18 @@ const refused: [argv: string[], status: number, message: RegExp][] = [
   [['--stop-timeout', 'x', 'i'], 125, /invalid argument "x" for "--stop-timeout" flag/],
   [['-l', '=x', 'i'], 125, /invalid label format: "=x"/],
   [['-p', '80:80', 'i'], 125, /cannot honour --publish: /],
-  [['--memory=1g', 'i'], 125, /cannot honour --memory: /],
+  [['--memory=x', 'i'], 125, /invalid argument "x" for "--memory" flag: invalid size: 'x'/],
+  [['--cpus=2x', 'i'], 125, /invalid argument "2x" for "--cpus" flag/],
+  [['--pids-limit=1.5', 'i'], 125, /invalid argument "1.5" for "--pids-limit" flag/],
+  [['--cpu-rt-runtime=1', 'i'], 125, /cannot honour --cpu-rt-runtime: cgroup v2 has no/],
+  [['--gpus', 'all', 'i'], 125, /cannot honour --gpus: .*--device/],
+  [['--link', 'x', 'i'], 125, /cannot honour --link: .*container:NAME/],
+  [['--health-cmd', 'x', 'i'], 125, /cannot honour --health-cmd/],
+  [['--restart', 'always', 'i'], 125, /cannot honour --restart/],
+  [['--expose', '70000', 'i'], 125, /invalid range format for --expose: 70000/],
+  [['--annotation', 'x', 'i'], 125, /invalid argument "x" for "--annotation" flag/],
+  [['--userns', 'nomap', 'i'], 125, /cannot honour --userns=nomap: layers are extracted with owners/],
   [['--pull', 'sometimes', 'i'], 125, /must be one of missing, always, never/],
-  [['--userns', 'keep-id', 'i'], 125, /cannot honour --userns=keep-id: layers have owners/],
   [['--dns', 'x', 'i'], 125, /invalid --dns "x"/],
   [['--oom-score-adj', 'x', 'i'], 125, /invalid --oom-score-adj "x"/],
   [['--add-host', 'x', 'i'], 125, /expected HOST:IP/],

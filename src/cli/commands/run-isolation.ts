@@ -56,7 +56,7 @@ export async function isolationOf(
     groupAdd: values['group-add'],
     ipc: values.ipc,
     mounts: values.mount,
-    networkOf,
+    ...(networkOf === undefined ? {} : { networkOf }),
     oomScoreAdj: score === undefined ? undefined : Number(score),
     pid: values.pid,
     privileged: values.privileged,

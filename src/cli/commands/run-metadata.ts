@@ -17,7 +17,7 @@ export function metadataOf(
   return {
     ...(values.annotation.length ? { annotations: annotationsOf(values.annotation) } : {}),
     ...(values.expose.length ? { exposed: [...new Set(values.expose.flatMap(portsOf))] } : {}),
-    platform: values.platform,
+    ...(values.platform === undefined ? {} : { platform: values.platform }),
   }
 }
 

@@ -1,4 +1,6 @@
 import type { ContainerRecord } from '../../container/record.js'
+import type { Limits } from '../../rootless/cgroup/limits.js'
+import { decodeParts } from '../run/container-parts.js'
 import type { ContainerState } from './state.js'
 import { childrenOf } from './top.js'
 
@@ -65,6 +67,7 @@ export function inspectContainer(record: ContainerRecord, state: ContainerState,
       Env: settings?.env ?? [],
       Cmd: settings?.command ?? record.args,
       Image: record.image,
+      ...exposedPorts(settings?.parts),
       Volumes: null,
       WorkingDir: settings?.cwd ?? '',
       Entrypoint: settings?.entrypoint.length ? settings.entrypoint : null,
@@ -76,8 +79,20 @@ export function inspectContainer(record: ContainerRecord, state: ContainerState,
   }
 }
 
+function exposedPorts(parts: string | undefined): Record<string, unknown> {
+  const { exposed } = decodeParts(parts)
+  return exposed ? { ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])) } : {}
+}
+
 function hostConfig({ settings, autoRemove, mode, userns }: ContainerRecord): Record<string, unknown> {
+  const { isolation, resources, annotations } = decodeParts(settings?.parts)
   return {
+    ...limitFields(resources?.limits),
+    ...(resources?.processes === undefined ? {} : { PidsLimit: resources.processes }),
+    ...(resources?.processors ? { CpusetCpus: resources.processors.join(',') } : {}),
+    ...(annotations ? { Annotations: annotations } : {}),
+    CgroupParent: resources?.parent ?? '',
+    IpcMode: isolation?.ipc ?? 'private',
     Binds: (settings?.mounts ?? [])
       .filter((m) => m.kind !== 'anonymous')
       .map((m) => `${m.name || m.source}:${m.target}${m.readonly ? ':ro' : ''}`),
@@ -89,6 +104,22 @@ function hostConfig({ settings, autoRemove, mode, userns }: ContainerRecord): Re
     Privileged: false,
     ReadonlyRootfs: false,
     UsernsMode: userns ?? mode,
+  }
+}
+
+/** Docker's names of limits. */
+function limitFields(limits: Limits | undefined): Record<string, unknown> {
+  return {
+    Memory: limits?.memoryBytes ?? 0,
+    MemorySwap: limits?.memorySwapBytes ?? 0,
+    MemoryReservation: limits?.memoryReservationBytes ?? 0,
+    CpuQuota: limits?.cpuQuotaUs ?? 0,
+    CpuPeriod: limits?.cpuPeriodUs ?? 0,
+    CpuShares: limits?.cpuShares ?? 0,
+    CpusetCpus: limits?.cpusetCpus ?? '',
+    CpusetMems: limits?.cpusetMems ?? '',
+    PidsLimit: limits?.pids ?? null,
+    BlkioWeight: limits?.blkioWeight ?? 0,
   }
 }
 

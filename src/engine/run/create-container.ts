@@ -39,6 +39,7 @@ export async function createContainer(
   const dir = store.containers.dir(id)
   const config = image.config.config ?? {}
   if (request.ulimits?.length) (await import('./limits.js')).checkLimits(request.ulimits)
+  if (request.platform !== undefined) (await import('./image-platform.js')).checkPlatform(image, request)
   const hostname = hostnameOf(request, id, store)
   const resolved = resolveProcess(config, request, hostname, deps.env)
   const isolation = await isolationOf(deps, request)
