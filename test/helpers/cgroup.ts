@@ -16,7 +16,7 @@ export function handedOver(t: TestContext): string | undefined {
   if (dir && existsSync(join(dir, 'cgroup.procs'))) return dir
   skip(
     t,
-    'no cgroup was handed over: as root, mkdir -p DIR/self in /sys/fs/cgroup (or unified below it), chown both and their cgroup.procs and cgroup.subtree_control, put the shell into DIR/self, and set TSBOX_TEST_CGROUP=DIR',
+    'no cgroup was handed over: as root, mkdir -p DIR/self in /sys/fs/cgroup (or unified below it), chown DIR, its cgroup.procs and its cgroup.subtree_control, put the shell into DIR/self, and set TSBOX_TEST_CGROUP=DIR',
   )
   return undefined
 }

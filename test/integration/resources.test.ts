@@ -3,12 +3,22 @@
  * processors) is tested for real; cgroups of memory and processor time on an imitation, see test/rootless/cgroup.test.ts.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { handedOver, unitProperties, userSystemd } from '../helpers/cgroup.js'
-import { type Cli, HAS_SUBIDS, makeBase, requireBox, sharedCli } from '../helpers/cli.js'
+import { type Cli, HAS_SUBIDS, makeBase, requireBox, sharedCli, TSBOX } from '../helpers/cli.js'
 
 const cli = sharedCli()
 before(() => makeBase(cli))
@@ -32,7 +42,9 @@ for (const mode of MODES)
 if (HAS_SUBIDS)
   test('no change of ids gets around --pids-limit', async (t) => {
     if (!(await requireBox(t))) return
-    const bombs = Array.from({ length: 8 }, (_, i) => `chroot --userspec=${i + 1}:${i + 1} / sh -c '${BOMB}' &`).join('\n')
+    const bombs = Array.from({ length: 8 }, (_, i) => `chroot --userspec=${i + 1}:${i + 1} / sh -c '${BOMB}' &`).join(
+      '\n',
+    )
     const script = `${bombs}\nwait`
     const ran = cli.run(['run', '--rm', '--pids-limit', '30', 'with-chroot', 'sh', '-c', script])
     assert.match(ran.stderr, /[Cc]annot fork|Resource temporarily unavailable/)
@@ -120,6 +132,22 @@ test('a container is in a cgroup that was handed over, sees no more than that, a
   assert.notEqual(write.code, 0)
   placed.ok(['rm', '-f', 'cg'])
   assert.equal(existsSync(group), false)
+})
+
+test('where our own cgroup was handed over, the container is below that', async (t) => {
+  const dir = handedOver(t)
+  if (dir === undefined || !(await requireBox(t))) return
+  const own = join(dir, `own-${process.pid}`)
+  mkdirSync(own)
+  const script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+  const start = [TSBOX, 'run', '-d', '--name', 'own', 'base', 'sleep', '1000']
+  const { stdout } = spawnSync('sh', ['-c', script, own, ...start], { env: cli.env, encoding: 'utf8' })
+  const group = join(own, `tsbox-${stdout.trim().slice(0, 24)}`)
+  assert.equal(readFileSync(join(group, 'cgroup.procs'), 'utf8').trim().split('\n').length, 2)
+  cli.ok(['rm', '-f', 'own'])
+  // The monitor was in there, too.
+  while (readFileSync(join(own, 'cgroup.procs'), 'utf8') !== '') await new Promise((done) => setTimeout(done, 20))
+  rmdirSync(own)
 })
 
 test('a systemd of the user has the container in a scope, and takes that away', async (t) => {

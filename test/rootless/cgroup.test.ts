@@ -117,14 +117,6 @@ test('a real cgroup takes a process, freezes it, kills it, and is removed', asyn
   assert.equal(existsSync(cgroup.dir), false)
 })
 
-test('where our own cgroup was handed over, it is that', async (t) => {
-  const dir = handedOver(t)
-  if (dir === undefined) return
-  const open = await (await findManager({ env: {}, systemd: false }))?.open('e'.repeat(64), {})
-  assert.equal(open?.leftover, join(dir, 'self', `tsbox-${'e'.repeat(24)}`))
-  open?.abandon()
-})
-
 test('a real systemd takes a process into a scope, and knows every limit', async (t) => {
   const runtime = await userSystemd(t)
   if (runtime === undefined) return
