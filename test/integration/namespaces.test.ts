@@ -86,8 +86,7 @@ test('what can not be shared is refused with the reason', async (t) => {
   cli.ok([
     'run',
     '-d',
-    '--name',
-    'b',
+    '--name', 'bb',
     '--network',
     'none',
     '--userns',
