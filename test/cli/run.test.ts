@@ -109,7 +109,7 @@ const requests: [argv: string[], changed: Partial<RunRequest>][] = [
   [['-l', 'a', '--label=b=c=d', 'i'], { labels: { a: '', b: 'c=d' } }],
   [['--stop-signal', 'INT', '--stop-timeout=-1', 'i'], { stopSignal: 'INT', stopTimeoutSeconds: -1 }],
   [['-d=false', '--privileged=false', '--pull=never', '--init', '--no-healthcheck', 'i'], {}],
-  [['--pull', 'missing', '--userns=host', 'i'], {}],
+  [['--pull', 'missing', '--userns=host', 'i'], { userns: 'host' }],
   [['--userns=keep-id', '--platform', 'linux/amd64', 'i'], { userns: 'keep-id', platform: 'linux/amd64' }],
   [['--annotation', 'a=b=c', 'i'], { annotations: { a: 'b=c' } }],
   [['--expose=80', '--expose', '81-82/udp', '--expose=80', 'i'], { exposed: ['80/tcp', '81/udp', '82/udp'] }],

@@ -86,7 +86,8 @@ test('what can not be shared is refused with the reason', async (t) => {
   cli.ok([
     'run',
     '-d',
-    '--name', 'bb',
+    '--name',
+    'bb',
     '--network',
     'none',
     '--userns',
