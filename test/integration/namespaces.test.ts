@@ -138,7 +138,7 @@ test('--userns keep-id: the user of the container is this one, and so are the fi
 
 test('annotations, ports and the platform are said of a container', async (t) => {
   if (!(await requireBox(t))) return
-  const args = ['--annotation', 'a=b', '--expose', '80', '--expose', '90-91/udp', '--cgroupns', 'host', '--userns=host']
+  const args = ['--annotation', 'a=b', '--expose', '80', '--expose', '90-91/udp', '--cgroupns', 'host']
   cli.ok(['create', '--name', 'said', ...args, 'base', 'true'])
   const [info] = JSON.parse(cli.ok(['inspect', 'said']))
   assert.deepEqual(info.HostConfig.Annotations, { a: 'b' })

@@ -1,6 +1,6 @@
 /** Whatever is killed with SIGKILL at any moment, the next command works on what it left, and removes it. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Cli, HAS_SUBIDS, makeBase, mountsOf, processesOf, requireBox, sharedCli } from '../helpers/cli.js'
@@ -110,6 +110,12 @@ for (const mode of MODES)
         }
         box.ok(['system', 'prune', '-f'])
         await until(() => processesOf(box).length === 0)
+        box.ok(['container', 'prune', '-f'])
+        const folders = readNames(join(box.root, 'containers'))
+        assert.deepEqual(
+          folders.filter((name) => !existsSync(join(box.root, 'containers', name, 'record.json'))),
+          [],
+        )
         assert.deepEqual(mountsOf(box.root), [])
         const tmp = join(box.root, 'tmp')
         assert.deepEqual(readNames(tmp), [])
@@ -130,7 +136,8 @@ function usable(box: Cli, id: string): void {
   assert.equal(box.ok(['run', '--rm', '--name', id, 'base', 'sh', '-c', 'echo fine']), 'fine\n')
   for (const name of readNames(join(box.root, 'containers'))) {
     const record = join(box.root, 'containers', name, 'record.json')
-    JSON.parse(readFileSync(record, 'utf8'))
+    // A folder without one never became a container: prune takes it away.
+    if (existsSync(record)) JSON.parse(readFileSync(record, 'utf8'))
   }
 }
 
