@@ -88,7 +88,7 @@ const runs: Record<string, RunCase> = {
     message: /mine/,
     hint: /host/,
   },
-  'an option that is not honoured': { args: ['--memory', '1g', 'base', 'true'], code: 125, message: /memory/ },
+  'an option that is not honoured': { args: ['--publish', '80:80', 'base', 'true'], code: 125, message: /publish/ },
 }
 
 for (const [what, c] of Object.entries(runs))
@@ -112,7 +112,7 @@ test('run refuses a name that is taken', async (t) => {
   cli.ok(['run', '--name', 'taken', 'base', 'true'])
   assertNothingLeft(cli, () => cli.run(['run', '--rm', '--name', 'taken', 'base', 'true']), {
     code: 125,
-    message: /name "taken" is already in use/,
+    message: /name "\/taken" is already in use/,
     hint: /tsbox rm taken/,
   })
   cli.ok(['rm', 'taken'])
