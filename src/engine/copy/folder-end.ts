@@ -263,6 +263,11 @@ export class ArchiveTarget implements CopyTarget {
   async #fill(tar: ReturnType<typeof packTar>): Promise<void> {
     for (const name of files(this.#temp)) {
       const path = join(this.#temp, name)
+      if (name.endsWith('/')) {
+        // skopeo, without root, can't unpack what has folders that the archive does not name.
+        await addFolder(tar, name)
+        continue
+      }
       await new Promise<void>((resolve, reject) => {
         const size = statSync(path).size
         const entry = tar.entry({ name, size, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) }, (err) =>
@@ -283,10 +288,20 @@ export class ArchiveTarget implements CopyTarget {
   }
 }
 
+function addFolder(tar: ReturnType<typeof packTar>, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const header = { name, type: 'directory', mode: 0o755, uid: 0, gid: 0, mtime: new Date(0) } as const
+    tar.entry(header, (err) => (err ? reject(err) : resolve()))
+  })
+}
+
+/** Paths below a folder in byte order, folders with a slash and before what is in them. */
 function files(dir: string, prefix = ''): string[] {
   return readdirSync(join(dir, prefix), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((e) => (e.isDirectory() ? files(dir, `${prefix}${e.name}/`) : [prefix + e.name]))
+    .flatMap((e) =>
+      e.isDirectory() ? [`${prefix}${e.name}/`, ...files(dir, `${prefix}${e.name}/`)] : [prefix + e.name],
+    )
 }
 
 /** For who makes manifests here. */
