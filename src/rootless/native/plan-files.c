@@ -121,7 +121,9 @@ int op_affinity(struct site *s, struct cursor *c)
 
 	if (len > sizeof words)
 		return fail_with(s->f, E2BIG, "set processors", "");
-	memcpy(words, mask, len);
+	/* A frame that ends too early has none. */
+	if (!c->bad)
+		memcpy(words, mask, len);
 	if (syscall(SYS_sched_setaffinity, 0, sizeof words, words) < 0)
 		return fail(s->f, "set processors", "%s", "");
 	return 0;
