@@ -38,6 +38,8 @@ async function freeze(record: ContainerRecord, dir: string, on: boolean): Promis
   const wanted = on ? /^frozen 1$/m : /^frozen 0$/m
   const start = performance.now()
   while (!wanted.test(readText(`${dir}/cgroup.events`))) {
+    // It ended meanwhile, and its cgroup went with it.
+    if (!existsSync(dir)) return
     if (performance.now() - start > FROZEN_WITHIN_MS)
       throw new TsboxError('E_PAUSE', `pause: its processes do not stop: "${record.name}"`)
     await new Promise((done) => setTimeout(done, 1))
