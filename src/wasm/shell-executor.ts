@@ -11,17 +11,15 @@ import { wasmKind } from './module.js'
 import { findProgram } from './program.js'
 import { fromName, toName } from './shell/bytes.js'
 import { checkScript, type NamedProgram } from './shell/check.js'
+import { SHELL_SALT } from './shell/salt.js'
 import { type ShellStep, shellStep } from './shell/step.js'
 import { ShellSyntaxError } from './shell/syntax/error.js'
 import { parseScript } from './shell/syntax/parser.js'
 import { Tree } from './vfs/tree.js'
 
-/** The version of what a script can see: a change of it makes old results stale. */
-const SHELL_VERSION = 1
-
 /** Runs shell commands in the shell of this backend, where nothing else can. */
 export class ShellExecutor<Step extends WasiStep, Layer> extends WasiExecutor<Step, Layer> {
-  override readonly keySalt: string = `wasi-shell/${SHELL_VERSION}`
+  override readonly keySalt: string = SHELL_SALT
   readonly #why: () => Pick<TsboxError, 'message' | 'hint'> | undefined
 
   /** @param why what keeps the step from namespaces, for messages; undefined where nobody asked for them */

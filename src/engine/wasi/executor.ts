@@ -1,8 +1,8 @@
 import { TsboxError } from '../../base/error.js'
-import type { Layer, LayerWriter, StepMount, StepSpec } from '../../build/seams.js'
+import type { Layer, LayerWriter, StepExecutor, StepMount, StepSpec } from '../../build/seams.js'
 import { type CommandSink, WasiExecutor, type WasiExecutorOptions } from '../../wasm/executor.js'
+import { SHELL_SALT } from '../../wasm/shell/salt.js'
 import { shellStep } from '../../wasm/shell/step.js'
-import { ShellExecutor } from '../../wasm/shell-executor.js'
 import type { LayerFiles } from './lower.js'
 import type { Job, JobMount } from './message.js'
 
@@ -23,12 +23,26 @@ export function createWasiExecutor(options: WasiOptions): WasiExecutor<StepSpec,
   return new WasiExecutor<StepSpec, Layer>(threads(options, false))
 }
 
-/** The executor of shell commands, in the shell of this backend. @param why see ShellExecutor */
-export function createShellExecutor(
-  options: WasiOptions,
-  why?: () => Pick<TsboxError, 'message' | 'hint'> | undefined,
-): ShellExecutor<StepSpec, Layer> {
-  return new ShellExecutor<StepSpec, Layer>(threads(options, true), why)
+/**
+ * The executor of shell commands, in the shell of this backend. It is loaded when it is asked for the first time: most
+ * builds never need it, and a shell with its tools takes milliseconds to load.
+ *
+ * @param why see ShellExecutor
+ */
+export function createShellExecutor(options: WasiOptions, why?: () => TsboxError | undefined): StepExecutor {
+  let loaded: Promise<StepExecutor> | undefined
+  const load = () => {
+    loaded ??= import('../../wasm/shell-executor.js').then(
+      ({ ShellExecutor }) => new ShellExecutor<StepSpec, Layer>(threads(options, true), why),
+    )
+    return loaded
+  }
+  return {
+    id: 'wasi',
+    keySalt: SHELL_SALT,
+    accepts: async (step, root) => (await load()).accepts(step, root),
+    run: async (...call) => (await load()).run(...call),
+  }
 }
 
 function threads(options: WasiOptions, shell: boolean): WasiExecutorOptions<StepSpec, Layer> {
